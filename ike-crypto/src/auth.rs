@@ -4,7 +4,14 @@ use alloc::vec::Vec;
 
 /// RealMessage | NonceData | prf(SK_p, RestOfID) [| IntAuth (RFC 9242)]: `message` is the signer's own IKE_SA_INIT message
 /// from the IKE header on, `nonce` the other end's, `id_body` the signer's ID payload after its generic header.
-pub fn signed_octets(_prf: Prf, _sk_p: &Secret, _message: &[u8], _nonce: &[u8], _id_body: &[u8], _int_auth: &[u8]) -> Vec<u8> {
+pub fn signed_octets(
+    _prf: Prf,
+    _sk_p: &Secret,
+    _message: &[u8],
+    _nonce: &[u8],
+    _id_body: &[u8],
+    _int_auth: &[u8],
+) -> Vec<u8> {
     todo!()
 }
 
@@ -14,6 +21,11 @@ pub fn shared_key_mac(_prf: Prf, _shared: &Secret, _octets: &[u8]) -> Vec<u8> {
 }
 
 /// Checks a shared-key AUTH in constant time.
-pub fn verify_shared_key(_prf: Prf, _shared: &Secret, _octets: &[u8], _auth: &[u8]) -> Result<(), AuthenticationFailed> {
+pub fn verify_shared_key(
+    _prf: Prf,
+    _shared: &Secret,
+    _octets: &[u8],
+    _auth: &[u8],
+) -> Result<(), AuthenticationFailed> {
     todo!()
 }

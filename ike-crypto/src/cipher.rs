@@ -55,7 +55,11 @@ impl Integ {
 
 impl Cipher {
     /// The pair for chosen transforms; `None` if unknown, or an AEAD with a MAC, or a cipher without.
-    pub fn from_transforms(_encr: EncrId, _key_bits: Option<u16>, _integ: Option<IntegId>) -> Option<Self> {
+    pub fn from_transforms(
+        _encr: EncrId,
+        _key_bits: Option<u16>,
+        _integ: Option<IntegId>,
+    ) -> Option<Self> {
         todo!()
     }
     /// Encryption transform ID and key length attribute.
@@ -105,7 +109,11 @@ impl core::fmt::Debug for CipherKeys {
 
 impl CipherKeys {
     /// From keying material as the key schedule gives it (`integ_key` empty for an AEAD).
-    pub fn new(_cipher: Cipher, _encr_key: &Secret, _integ_key: &Secret) -> Result<Self, CryptoError> {
+    pub fn new(
+        _cipher: Cipher,
+        _encr_key: &Secret,
+        _integ_key: &Secret,
+    ) -> Result<Self, CryptoError> {
         todo!()
     }
     /// The algorithms.
@@ -119,11 +127,24 @@ impl CipherKeys {
     /// for SK everything from the IKE header to before the IV. For an AEAD, `mac_suffix` must be
     /// empty and the caller builds the RFC 4106 §5 AAD.
     /// `iv` has [`Cipher::iv_len`] octets; for AES-GCM the caller never repeats one under a key.
-    pub fn seal(&self, _iv: &[u8], _aad: &[u8], _mac_suffix: &[u8], _buf: &mut Vec<u8>, _plain_from: usize) -> Result<(), CryptoError> {
+    pub fn seal(
+        &self,
+        _iv: &[u8],
+        _aad: &[u8],
+        _mac_suffix: &[u8],
+        _buf: &mut Vec<u8>,
+        _plain_from: usize,
+    ) -> Result<(), CryptoError> {
         todo!()
     }
     /// Verifies and decrypts in place; `buf` is ciphertext | ICV. Returns the plaintext.
-    pub fn open<'b>(&self, _iv: &[u8], _aad: &[u8], _mac_suffix: &[u8], _buf: &'b mut [u8]) -> Result<&'b mut [u8], AuthenticationFailed> {
+    pub fn open<'b>(
+        &self,
+        _iv: &[u8],
+        _aad: &[u8],
+        _mac_suffix: &[u8],
+        _buf: &'b mut [u8],
+    ) -> Result<&'b mut [u8], AuthenticationFailed> {
         todo!()
     }
 }

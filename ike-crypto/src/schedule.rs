@@ -17,7 +17,14 @@ pub struct SkKeys {
 
 impl SkKeys {
     /// Keys of IKE_SA_INIT: SKEYSEED = prf(Ni | Nr, g^ir).
-    pub fn initial(_suite: &IkeSuite, _shared: &Secret, _ni: &[u8], _nr: &[u8], _spi_i: Spi, _spi_r: Spi) -> Result<Self, CryptoError> {
+    pub fn initial(
+        _suite: &IkeSuite,
+        _shared: &Secret,
+        _ni: &[u8],
+        _nr: &[u8],
+        _spi_i: Spi,
+        _spi_r: Spi,
+    ) -> Result<Self, CryptoError> {
         todo!()
     }
     /// Keys of an IKE SA rekey: SKEYSEED = prf(SK_d(old), g^ir | Ni | Nr | SK(1)…) with the *old* SA's PRF;
@@ -37,7 +44,15 @@ impl SkKeys {
         todo!()
     }
     /// Keys after one IKE_INTERMEDIATE key exchange: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr) (RFC 9370 §2.2.2).
-    pub fn intermediate(&self, _suite: &IkeSuite, _shared: &Secret, _ni: &[u8], _nr: &[u8], _spi_i: Spi, _spi_r: Spi) -> Result<Self, CryptoError> {
+    pub fn intermediate(
+        &self,
+        _suite: &IkeSuite,
+        _shared: &Secret,
+        _ni: &[u8],
+        _nr: &[u8],
+        _spi_i: Spi,
+        _spi_r: Spi,
+    ) -> Result<Self, CryptoError> {
         todo!()
     }
 }
@@ -54,7 +69,15 @@ pub struct ChildKeys {
 
 impl ChildKeys {
     /// prf+(SK_d, [g^ir] | Ni | Nr | SK(1)…).
-    pub fn derive(_prf: Prf, _d: &Secret, _cipher: crate::Cipher, _shared: Option<&Secret>, _ni: &[u8], _nr: &[u8], _additional: &[Secret]) -> Result<Self, CryptoError> {
+    pub fn derive(
+        _prf: Prf,
+        _d: &Secret,
+        _cipher: crate::Cipher,
+        _shared: Option<&Secret>,
+        _ni: &[u8],
+        _nr: &[u8],
+        _additional: &[Secret],
+    ) -> Result<Self, CryptoError> {
         todo!()
     }
 }

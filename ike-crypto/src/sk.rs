@@ -31,7 +31,12 @@ impl SkCipher {
     /// Appends IV | ciphertext | ICV to `message`, which so far holds everything from the IKE header
     /// to the end of the SK (or SKF) payload's own header, all lengths already final.
     /// AEAD IVs are a counter; CBC IVs are random.
-    pub fn seal(&mut self, _message: &mut Vec<u8>, _plaintext: &[u8], _rng: &mut dyn CryptoRng) -> Result<(), CryptoError> {
+    pub fn seal(
+        &mut self,
+        _message: &mut Vec<u8>,
+        _plaintext: &[u8],
+        _rng: &mut dyn CryptoRng,
+    ) -> Result<(), CryptoError> {
         todo!()
     }
     /// Opens the last payload of `message`: its contents (IV on) start at `body_from`.

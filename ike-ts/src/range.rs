@@ -11,9 +11,15 @@ pub struct AddrRange {
 
 impl AddrRange {
     /// Every IPv4 address.
-    pub const ANY_V4: Self = Self { start: IpAddr::V4(Ipv4Addr::UNSPECIFIED), end: IpAddr::V4(Ipv4Addr::BROADCAST) };
+    pub const ANY_V4: Self = Self {
+        start: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        end: IpAddr::V4(Ipv4Addr::BROADCAST),
+    };
     /// Every IPv6 address.
-    pub const ANY_V6: Self = Self { start: IpAddr::V6(Ipv6Addr::UNSPECIFIED), end: IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)) };
+    pub const ANY_V6: Self = Self {
+        start: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        end: IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
+    };
 
     /// A range; `None` if the families differ or `start > end`.
     pub fn new(start: IpAddr, end: IpAddr) -> Option<Self> {
@@ -21,7 +27,10 @@ impl AddrRange {
     }
     /// One address.
     pub fn host(addr: IpAddr) -> Self {
-        Self { start: addr, end: addr }
+        Self {
+            start: addr,
+            end: addr,
+        }
     }
     /// First address.
     pub fn start(&self) -> IpAddr {
@@ -44,9 +53,15 @@ pub struct PortRange {
 
 impl PortRange {
     /// Any port, OPAQUE included.
-    pub const ANY: Self = Self { start: 0, end: 65535 };
+    pub const ANY: Self = Self {
+        start: 0,
+        end: 65535,
+    };
     /// Ports cannot be seen (RFC 4301 §4.4.1.1), written 65535-0 on the wire.
-    pub const OPAQUE: Self = Self { start: 65535, end: 0 };
+    pub const OPAQUE: Self = Self {
+        start: 65535,
+        end: 0,
+    };
 
     /// A range; `None` if `start > end` and it is not OPAQUE.
     pub fn new(start: u16, end: u16) -> Option<Self> {

@@ -16,7 +16,11 @@ pub struct TrafficSelector {
 impl TrafficSelector {
     /// Any protocol and port of these addresses.
     pub fn any_protocol(addrs: AddrRange) -> Self {
-        Self { protocol: 0, ports: PortRange::ANY, addrs }
+        Self {
+            protocol: 0,
+            ports: PortRange::ANY,
+            addrs,
+        }
     }
     /// The packets in both; `None` if there are none.
     pub fn intersect(&self, _other: &Self) -> Option<Self> {

@@ -40,6 +40,10 @@ impl Initiator {
 
 /// The responder's whole turn: KE data to answer with, and the shared secret. Works for
 /// Diffie-Hellman and for KEMs alike (encapsulation).
-pub fn respond(_method: KeMethod, _peer: &[u8], _rng: &mut dyn CryptoRng) -> Result<(alloc::vec::Vec<u8>, Secret), CryptoError> {
+pub fn respond(
+    _method: KeMethod,
+    _peer: &[u8],
+    _rng: &mut dyn CryptoRng,
+) -> Result<(alloc::vec::Vec<u8>, Secret), CryptoError> {
     todo!()
 }

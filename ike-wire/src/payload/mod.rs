@@ -210,7 +210,10 @@ pub struct EapPayload<'a> {
 
 impl<'a> From<Body<'a>> for Payload<'a> {
     fn from(body: Body<'a>) -> Self {
-        Self { critical: false, body }
+        Self {
+            critical: false,
+            body,
+        }
     }
 }
 
