@@ -1,8 +1,18 @@
 //! Encryption with integrity, as the SK payload and ESP use it: an AEAD, or a cipher with a MAC.
 //! The same code protects both; only nonces, AAD and padding differ, and those are the callers'.
-use crate::{AuthenticationFailed, CryptoError, Secret};
-use alloc::vec::Vec;
+//!
+//! Nonce and key formats: RFC 4106 and RFC 5282 (AES-GCM), RFC 7634 (ChaCha20-Poly1305), RFC 3602
+//! (AES-CBC), RFC 4868 (HMAC-SHA2). Nothing here pads, counts IVs or checks for replay.
+mod aead;
+mod cbc_mac;
+
+use alloc::{boxed::Box, vec::Vec};
+
 use ike_wire::{EncrId, IntegId};
+
+use crate::{AuthenticationFailed, CryptoError, Secret};
+use aead::AeadKey;
+use cbc_mac::CbcMacKey;
 
 /// A pair of transforms. An AEAD with a separate integrity transform cannot be expressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +23,18 @@ pub enum Cipher {
         /// 128, 192 or 256.
         key_bits: u16,
     },
+    /// AES-GCM with a 12-octet ICV (RFC 4106, 5282).
+    AesGcm12 {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
+    /// AES-GCM with an 8-octet ICV (RFC 4106, 5282).
+    AesGcm8 {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
+    /// ChaCha20-Poly1305 (RFC 7634).
+    ChaCha20Poly1305,
     /// AES-CBC with a MAC.
     AesCbc {
         /// 128, 192 or 256.
@@ -36,69 +58,148 @@ pub enum Integ {
 
 impl Integ {
     /// The algorithm of a transform, if built in.
-    pub fn from_id(_id: IntegId) -> Option<Self> {
-        todo!()
+    pub fn from_id(id: IntegId) -> Option<Self> {
+        match id {
+            IntegId::HMAC_SHA2_256_128 => Some(Self::HmacSha2_256_128),
+            IntegId::HMAC_SHA2_384_192 => Some(Self::HmacSha2_384_192),
+            IntegId::HMAC_SHA2_512_256 => Some(Self::HmacSha2_512_256),
+            _ => None,
+        }
     }
+
     /// Its transform ID.
     pub fn id(self) -> IntegId {
-        todo!()
+        match self {
+            Self::HmacSha2_256_128 => IntegId::HMAC_SHA2_256_128,
+            Self::HmacSha2_384_192 => IntegId::HMAC_SHA2_384_192,
+            Self::HmacSha2_512_256 => IntegId::HMAC_SHA2_512_256,
+        }
     }
+
     /// Key octets.
     pub fn key_len(self) -> usize {
-        todo!()
+        //= rfc4868#2.1.1: as an integrity algorithm the key has the length of the hash output
+        match self {
+            Self::HmacSha2_256_128 => 32,
+            Self::HmacSha2_384_192 => 48,
+            Self::HmacSha2_512_256 => 64,
+        }
     }
+
     /// ICV octets.
     pub fn icv_len(self) -> usize {
-        todo!()
+        self.key_len() / 2
     }
 }
 
 impl Cipher {
     /// The pair for chosen transforms; `None` if unknown, or an AEAD with a MAC, or a cipher without.
     pub fn from_transforms(
-        _encr: EncrId,
-        _key_bits: Option<u16>,
-        _integ: Option<IntegId>,
+        encr: EncrId,
+        key_bits: Option<u16>,
+        integ: Option<IntegId>,
     ) -> Option<Self> {
-        todo!()
+        let integ = integ.filter(|&id| id != IntegId::NONE);
+        if encr == EncrId::CHACHA20_POLY1305 {
+            //= rfc7634#4: the Key Length attribute is never sent for this transform
+            return (key_bits.is_none() && integ.is_none()).then_some(Self::ChaCha20Poly1305);
+        }
+        let key_bits = key_bits.filter(|bits| matches!(bits, 128 | 192 | 256))?;
+        match (encr, integ) {
+            (EncrId::AES_GCM_16, None) => Some(Self::AesGcm16 { key_bits }),
+            (EncrId::AES_GCM_12, None) => Some(Self::AesGcm12 { key_bits }),
+            (EncrId::AES_GCM_8, None) => Some(Self::AesGcm8 { key_bits }),
+            (EncrId::AES_CBC, Some(id)) => Some(Self::AesCbc {
+                key_bits,
+                integ: Integ::from_id(id)?,
+            }),
+            _ => None,
+        }
     }
+
     /// Encryption transform ID and key length attribute.
     pub fn encr(self) -> (EncrId, Option<u16>) {
-        todo!()
+        match self {
+            Self::AesGcm16 { key_bits } => (EncrId::AES_GCM_16, Some(key_bits)),
+            Self::AesGcm12 { key_bits } => (EncrId::AES_GCM_12, Some(key_bits)),
+            Self::AesGcm8 { key_bits } => (EncrId::AES_GCM_8, Some(key_bits)),
+            Self::ChaCha20Poly1305 => (EncrId::CHACHA20_POLY1305, None),
+            Self::AesCbc { key_bits, .. } => (EncrId::AES_CBC, Some(key_bits)),
+        }
     }
+
     /// Integrity transform ID, NONE for an AEAD.
     pub fn integ(self) -> IntegId {
-        todo!()
+        self.mac().map_or(IntegId::NONE, Integ::id)
     }
+
+    /// The separate MAC, if there is one.
+    pub fn mac(self) -> Option<Integ> {
+        match self {
+            Self::AesCbc { integ, .. } => Some(integ),
+            Self::AesGcm16 { .. }
+            | Self::AesGcm12 { .. }
+            | Self::AesGcm8 { .. }
+            | Self::ChaCha20Poly1305 => None,
+        }
+    }
+
     /// Whether this is an AEAD.
     pub fn is_aead(self) -> bool {
-        matches!(self, Self::AesGcm16 { .. })
+        self.mac().is_none()
     }
+
     /// Octets of encryption keying material, salt included (RFC 4106 §8.1).
     pub fn encr_key_len(self) -> usize {
-        todo!()
+        //= rfc5282#7.1: the keying material is the AES key followed by four octets of salt
+        match self {
+            Self::AesGcm16 { key_bits }
+            | Self::AesGcm12 { key_bits }
+            | Self::AesGcm8 { key_bits } => usize::from(key_bits / 8) + SALT_LEN,
+            Self::ChaCha20Poly1305 => 32 + SALT_LEN,
+            Self::AesCbc { key_bits, .. } => usize::from(key_bits / 8),
+        }
     }
+
     /// Octets of integrity keying material; 0 for an AEAD.
     pub fn integ_key_len(self) -> usize {
-        todo!()
+        self.mac().map_or(0, Integ::key_len)
     }
+
     /// Octets of explicit IV on the wire.
     pub fn iv_len(self) -> usize {
-        todo!()
+        if self.is_aead() {
+            AEAD_IV_LEN
+        } else {
+            AES_BLOCK_LEN
+        }
     }
+
     /// Octets of ICV on the wire.
     pub fn icv_len(self) -> usize {
-        todo!()
+        match self {
+            Self::AesGcm16 { .. } | Self::ChaCha20Poly1305 => 16,
+            Self::AesGcm12 { .. } => 12,
+            Self::AesGcm8 { .. } => 8,
+            Self::AesCbc { integ, .. } => integ.icv_len(),
+        }
     }
+
     /// Plaintext (padding and trailer included) must be a multiple of this; 1 for an AEAD.
     pub fn block_len(self) -> usize {
-        todo!()
+        if self.is_aead() { 1 } else { AES_BLOCK_LEN }
     }
 }
 
 /// Keys of one direction, expanded and ready; wiped on drop. No state changes in use.
 pub struct CipherKeys {
-    _todo: (),
+    cipher: Cipher,
+    keys: Box<Keys>,
+}
+
+enum Keys {
+    Aead(AeadKey),
+    CbcMac(CbcMacKey),
 }
 
 impl core::fmt::Debug for CipherKeys {
@@ -109,17 +210,31 @@ impl core::fmt::Debug for CipherKeys {
 
 impl CipherKeys {
     /// From keying material as the key schedule gives it (`integ_key` empty for an AEAD).
-    pub fn new(
-        _cipher: Cipher,
-        _encr_key: &Secret,
-        _integ_key: &Secret,
-    ) -> Result<Self, CryptoError> {
-        todo!()
+    pub fn new(cipher: Cipher, encr_key: &Secret, integ_key: &Secret) -> Result<Self, CryptoError> {
+        if encr_key.len() != cipher.encr_key_len() || integ_key.len() != cipher.integ_key_len() {
+            return Err(CryptoError::KeyLength);
+        }
+        let encr_key = encr_key.expose();
+        let keys = match cipher {
+            Cipher::AesGcm16 { .. } => Keys::Aead(AeadKey::gcm16(encr_key)?),
+            Cipher::AesGcm12 { .. } => Keys::Aead(AeadKey::gcm12(encr_key)?),
+            Cipher::AesGcm8 { .. } => Keys::Aead(AeadKey::gcm8(encr_key)?),
+            Cipher::ChaCha20Poly1305 => Keys::Aead(AeadKey::chacha20_poly1305(encr_key)?),
+            Cipher::AesCbc { integ, .. } => {
+                Keys::CbcMac(CbcMacKey::new(encr_key, integ, integ_key.expose())?)
+            }
+        };
+        Ok(Self {
+            cipher,
+            keys: Box::new(keys),
+        })
     }
+
     /// The algorithms.
     pub fn cipher(&self) -> Cipher {
-        todo!()
+        self.cipher
     }
+
     /// Encrypts `buf[plain_from..]` in place and appends the ICV.
     ///
     /// AEAD: AAD is `aad`. Cipher with MAC: the MAC covers `aad | iv | ciphertext` (| `mac_suffix`, the
@@ -129,22 +244,67 @@ impl CipherKeys {
     /// `iv` has [`Cipher::iv_len`] octets; for AES-GCM the caller never repeats one under a key.
     pub fn seal(
         &self,
-        _iv: &[u8],
-        _aad: &[u8],
-        _mac_suffix: &[u8],
-        _buf: &mut Vec<u8>,
-        _plain_from: usize,
+        iv: &[u8],
+        aad: &[u8],
+        mac_suffix: &[u8],
+        buf: &mut Vec<u8>,
+        plain_from: usize,
     ) -> Result<(), CryptoError> {
-        todo!()
+        let plain_to = buf.len();
+        if plain_from > plain_to {
+            return Err(CryptoError::CiphertextLength);
+        }
+        buf.resize(plain_to + self.cipher.icv_len(), 0);
+        let (plain, icv) = buf[plain_from..].split_at_mut(plain_to - plain_from);
+        let sealed = self.seal_detached(iv, aad, mac_suffix, plain, icv);
+        if sealed.is_err() {
+            buf.truncate(plain_to);
+        }
+        sealed
     }
+
+    /// Like [`Self::seal`], for buffers laid out by the caller: encrypts `plain` in place and writes
+    /// the ICV to `icv`, which has [`Cipher::icv_len`] octets.
+    pub fn seal_detached(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        mac_suffix: &[u8],
+        plain: &mut [u8],
+        icv: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        if icv.len() != self.cipher.icv_len() {
+            return Err(CryptoError::CiphertextLength);
+        }
+        match &*self.keys {
+            Keys::Aead(_) if !mac_suffix.is_empty() => Err(CryptoError::Unsupported),
+            Keys::Aead(key) => key.seal(iv, aad, plain, icv),
+            Keys::CbcMac(key) => key.seal(iv, aad, mac_suffix, plain, icv),
+        }
+    }
+
     /// Verifies and decrypts in place; `buf` is ciphertext | ICV. Returns the plaintext.
     pub fn open<'b>(
         &self,
-        _iv: &[u8],
-        _aad: &[u8],
-        _mac_suffix: &[u8],
-        _buf: &'b mut [u8],
+        iv: &[u8],
+        aad: &[u8],
+        mac_suffix: &[u8],
+        buf: &'b mut [u8],
     ) -> Result<&'b mut [u8], AuthenticationFailed> {
-        todo!()
+        let (data, icv) = buf
+            .len()
+            .checked_sub(self.cipher.icv_len())
+            .and_then(|at| buf.split_at_mut_checked(at))
+            .ok_or(AuthenticationFailed)?;
+        match &*self.keys {
+            Keys::Aead(_) if !mac_suffix.is_empty() => return Err(AuthenticationFailed),
+            Keys::Aead(key) => key.open(iv, aad, data, icv)?,
+            Keys::CbcMac(key) => key.open(iv, aad, mac_suffix, data, icv)?,
+        }
+        Ok(data)
     }
 }
+
+const SALT_LEN: usize = 4;
+const AEAD_IV_LEN: usize = 8;
+const AES_BLOCK_LEN: usize = 16;

@@ -1,6 +1,10 @@
-//! The key schedule in one place: SKEYSEED, SK_*, KEYMAT, rekey, additional key exchanges (RFC 9370), PPK (RFC 8784).
-use crate::{CryptoError, IkeSuite, Prf, Secret};
+//! The key schedule in one place: SKEYSEED, SK_*, KEYMAT, rekey (RFC 7296 §2.14, §2.17, §2.18) and
+//! additional key exchanges (RFC 9370 §2.2). SKEYSEED itself never leaves this module.
+use alloc::vec::Vec;
+
 use ike_wire::Spi;
+
+use crate::{Cipher, CryptoError, IkeSuite, Prf, Secret};
 
 /// SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr (RFC 7296 §2.14). SK_a are empty for an AEAD.
 #[derive(Debug)]
@@ -18,42 +22,83 @@ pub struct SkKeys {
 impl SkKeys {
     /// Keys of IKE_SA_INIT: SKEYSEED = prf(Ni | Nr, g^ir).
     pub fn initial(
-        _suite: &IkeSuite,
-        _shared: &Secret,
-        _ni: &[u8],
-        _nr: &[u8],
-        _spi_i: Spi,
-        _spi_r: Spi,
+        suite: &IkeSuite,
+        shared: &Secret,
+        ni: &[u8],
+        nr: &[u8],
+        spi_i: Spi,
+        spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        todo!()
+        //= rfc7296#2.14: SKEYSEED = prf(Ni | Nr, g^ir)
+        let nonces = [ni, nr].concat();
+        let skeyseed = suite.prf.compute(&nonces, &[shared.expose()]);
+        Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
     }
+
     /// Keys of an IKE SA rekey: SKEYSEED = prf(SK_d(old), g^ir | Ni | Nr | SK(1)…) with the *old* SA's PRF;
     /// expansion with the new suite's (RFC 7296 §2.18, RFC 9370 §2.2.4).
     #[allow(clippy::too_many_arguments)]
     pub fn rekeyed(
-        _suite: &IkeSuite,
-        _old_prf: Prf,
-        _old_d: &Secret,
-        _shared: &Secret,
-        _ni: &[u8],
-        _nr: &[u8],
-        _additional: &[Secret],
-        _spi_i: Spi,
-        _spi_r: Spi,
+        suite: &IkeSuite,
+        old_prf: Prf,
+        old_d: &Secret,
+        shared: &Secret,
+        ni: &[u8],
+        nr: &[u8],
+        additional: &[Secret],
+        spi_i: Spi,
+        spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        todo!()
+        //= rfc7296#2.18: the PRF of the old IKE SA makes SKEYSEED of the new one
+        let seed = seed(Some(shared), ni, nr, additional);
+        let skeyseed = old_prf.compute(old_d.expose(), &seed);
+        Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
     }
+
     /// Keys after one IKE_INTERMEDIATE key exchange: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr) (RFC 9370 §2.2.2).
     pub fn intermediate(
         &self,
-        _suite: &IkeSuite,
-        _shared: &Secret,
-        _ni: &[u8],
-        _nr: &[u8],
-        _spi_i: Spi,
-        _spi_r: Spi,
+        suite: &IkeSuite,
+        shared: &Secret,
+        ni: &[u8],
+        nr: &[u8],
+        spi_i: Spi,
+        spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        todo!()
+        let seed = seed(Some(shared), ni, nr, &[]);
+        let skeyseed = suite.prf.compute(self.d.expose(), &seed);
+        Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
+    }
+
+    //= rfc7296#2.14: the keys are cut from prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) in the order d, ai, ar, ei, er, pi, pr
+    fn expand(
+        suite: &IkeSuite,
+        skeyseed: &Secret,
+        ni: &[u8],
+        nr: &[u8],
+        spi_i: Spi,
+        spi_r: Spi,
+    ) -> Result<Self, CryptoError> {
+        let material = suite.prf.plus(
+            skeyseed.expose(),
+            &[ni, nr, &spi_i.0, &spi_r.0],
+            suite.key_material_len(),
+        )?;
+        let (prf, integ, encr) = (
+            suite.prf.len(),
+            suite.cipher.integ_key_len(),
+            suite.cipher.encr_key_len(),
+        );
+        let mut rest = Cutter(material.expose());
+        Ok(Self {
+            d: rest.cut(prf)?,
+            ai: rest.cut(integ)?,
+            ar: rest.cut(integ)?,
+            ei: rest.cut(encr)?,
+            er: rest.cut(encr)?,
+            pi: rest.cut(prf)?,
+            pr: rest.cut(prf)?,
+        })
     }
 }
 
@@ -68,16 +113,54 @@ pub struct ChildKeys {
 }
 
 impl ChildKeys {
-    /// prf+(SK_d, [g^ir] | Ni | Nr | SK(1)…).
+    /// prf+(SK_d, \[g^ir\] | Ni | Nr | SK(1)…).
     pub fn derive(
-        _prf: Prf,
-        _d: &Secret,
-        _cipher: crate::Cipher,
-        _shared: Option<&Secret>,
-        _ni: &[u8],
-        _nr: &[u8],
-        _additional: &[Secret],
+        prf: Prf,
+        d: &Secret,
+        cipher: Cipher,
+        shared: Option<&Secret>,
+        ni: &[u8],
+        nr: &[u8],
+        additional: &[Secret],
     ) -> Result<Self, CryptoError> {
-        todo!()
+        let (encr, integ) = (cipher.encr_key_len(), cipher.integ_key_len());
+        let material = prf.plus(
+            d.expose(),
+            &seed(shared, ni, nr, additional),
+            2 * (encr + integ),
+        )?;
+        //= rfc7296#2.17: keys for initiator to responder come first; encryption keys before integrity keys
+        let mut rest = Cutter(material.expose());
+        Ok(Self {
+            encr_i: rest.cut(encr)?,
+            integ_i: rest.cut(integ)?,
+            encr_r: rest.cut(encr)?,
+            integ_r: rest.cut(integ)?,
+        })
+    }
+}
+
+/// \[SK(0)\] | Ni | Nr | SK(1) | … (RFC 7296 §2.17, RFC 9370 §2.2.4).
+fn seed<'a>(
+    shared: Option<&'a Secret>,
+    ni: &'a [u8],
+    nr: &'a [u8],
+    additional: &'a [Secret],
+) -> Vec<&'a [u8]> {
+    shared
+        .map(Secret::expose)
+        .into_iter()
+        .chain([ni, nr])
+        .chain(additional.iter().map(Secret::expose))
+        .collect()
+}
+
+struct Cutter<'a>(&'a [u8]);
+
+impl Cutter<'_> {
+    fn cut(&mut self, len: usize) -> Result<Secret, CryptoError> {
+        let (head, tail) = self.0.split_at_checked(len).ok_or(CryptoError::KeyLength)?;
+        self.0 = tail;
+        Ok(Secret::from_slice(head))
     }
 }

@@ -1,9 +1,11 @@
-//! What a chosen proposal means: closed types that cannot express nonsense.
+//! What a chosen proposal means: closed types that cannot express nonsense, and the lengths that
+//! follow from them (RFC 7296 §2.14, §2.17).
 use crate::{Cipher, Prf};
 use ike_wire::{KeMethod, ProtocolId};
 
 /// Algorithms of an IKE SA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IkeSuite {
     /// SK payload protection.
     pub cipher: Cipher,
@@ -11,6 +13,13 @@ pub struct IkeSuite {
     pub prf: Prf,
     /// First key exchange.
     pub ke: KeMethod,
+}
+
+impl IkeSuite {
+    /// Octets of SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr.
+    pub fn key_material_len(&self) -> usize {
+        3 * self.prf.len() + 2 * self.cipher.integ_key_len() + 2 * self.cipher.encr_key_len()
+    }
 }
 
 /// Algorithms of a child SA.
@@ -23,4 +32,11 @@ pub struct ChildSuite {
     pub cipher: Cipher,
     /// Extended sequence numbers (64 bits).
     pub esn: bool,
+}
+
+impl ChildSuite {
+    /// Octets of KEYMAT for both directions.
+    pub fn key_material_len(&self) -> usize {
+        2 * (self.cipher.encr_key_len() + self.cipher.integ_key_len())
+    }
 }

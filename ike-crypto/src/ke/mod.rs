@@ -1,5 +1,6 @@
 //! Key exchange methods (RFC 7296 §3.4, RFC 5903, RFC 8031, RFC 3526; checks of RFC 6989).
 use crate::{CryptoError, Secret};
+use alloc::vec::Vec;
 use ike_wire::KeMethod;
 use rand_core::CryptoRng;
 
@@ -44,6 +45,6 @@ pub fn respond(
     _method: KeMethod,
     _peer: &[u8],
     _rng: &mut dyn CryptoRng,
-) -> Result<(alloc::vec::Vec<u8>, Secret), CryptoError> {
+) -> Result<(Vec<u8>, Secret), CryptoError> {
     todo!()
 }
