@@ -1,1 +1,4 @@
 //! iked
+#![forbid(unsafe_code)]
+
+pub mod control;
