@@ -16,5 +16,6 @@ mod text;
 
 pub use narrow::{Narrowed, narrow};
 pub use prefix::Prefix;
-pub use range::{AddrRange, PortRange};
+pub use range::{AddrRange, InvalidRange, PortRange};
 pub use selector::TrafficSelector;
+pub use text::ParseSelectorError;

@@ -10,18 +10,20 @@
 extern crate alloc;
 
 mod decode;
+mod encode;
 mod header;
 mod iana;
-mod message;
+pub mod message;
 mod natt;
 pub mod payload;
 mod registry;
 mod spi;
 
 pub use decode::{DecodeError, DecodeErrorKind};
+pub use encode::EncodeError;
 pub use header::{Flags, HEADER_LEN, Header};
 pub use iana::*;
-pub use message::{Chain, Message};
+pub use message::{Chain, Message, SkKind, encode_sk_prefix};
 pub use natt::{Datagram, NON_ESP_MARKER, classify};
 pub use payload::Payload;
 pub use spi::{ChildSpi, MessageId, Spi};

@@ -1,9 +1,16 @@
 //! Payloads (RFC 7296 §3.3 to §3.16, RFC 7383), one type each; borrowed from the datagram
 //! when decoded, from the builder's buffers when encoded.
+mod build;
+mod decode;
+mod encode;
+
 use crate::*;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use ike_ts::TrafficSelector;
+
+pub use build::{Payloads, find};
+pub(crate) use encode::generic_header;
 
 /// One payload with its critical bit.
 #[derive(Debug, Clone, PartialEq, Eq)]
