@@ -1,4 +1,5 @@
 //! iked
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod control;
