@@ -2,7 +2,10 @@
 //! privilege. It has no address; [`crate::route::Router`] sets MTU and routes.
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::KernelError;
+use nix::libc;
+use rustix::fs::{Mode, OFlags};
+
+use crate::{KernelError, sys};
 
 /// An open TUN device without packet information header.
 #[derive(Debug)]
@@ -13,8 +16,20 @@ pub struct Tun {
 
 impl Tun {
     /// Creates the device `name` (`iked0`) in this network namespace. It vanishes with the last descriptor.
-    pub fn open(_name: &str) -> Result<Self, KernelError> {
-        todo!()
+    pub fn open(name: &str) -> Result<Self, KernelError> {
+        let request = || format!("open TUN device {name}");
+        let fd = rustix::fs::open(
+            "/dev/net/tun",
+            OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|errno| KernelError::system(request(), &errno.into()))?;
+        sys::tun_create(fd.as_fd(), name, libc::IFF_TUN | libc::IFF_NO_PI)
+            .map_err(|error| KernelError::system(request(), &error))?;
+        Ok(Self {
+            fd,
+            name: name.into(),
+        })
     }
     /// Name of the device.
     pub fn name(&self) -> &str {
