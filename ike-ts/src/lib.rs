@@ -3,6 +3,19 @@
 //!
 //! Pure data and pure functions: this crate refuses to know about wire octets,
 //! sockets or policy.
+//!
+//! ```
+//! use ike_ts::{TrafficSelector, narrow};
+//!
+//! let offered: TrafficSelector = "10.0.0.0/16".parse()?;
+//! let configured: TrafficSelector = "10.0.1.0/24[tcp/443]".parse()?;
+//! let narrowed = narrow(&[offered], &[configured]);
+//! assert_eq!(narrowed.selectors, [configured]);
+//! assert!(narrowed.is_subset);
+//! let prefixes: Vec<_> = offered.prefixes().map(|p| p.to_string()).collect();
+//! assert_eq!(prefixes, ["10.0.0.0/16"]);
+//! # Ok::<(), ike_ts::ParseSelectorError>(())
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 

@@ -51,10 +51,10 @@ pub(crate) fn of_range(range: AddrRange) -> impl Iterator<Item = Prefix> + use<>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    fn texts(start: &str, end: &str) -> Vec<alloc::string::String> {
+    fn texts(start: &str, end: &str) -> Vec<String> {
         AddrRange::new(start.parse().unwrap(), end.parse().unwrap())
             .unwrap()
             .prefixes()
