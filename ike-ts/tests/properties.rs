@@ -1,6 +1,8 @@
 //! The algebra of selectors, checked against packets: a selector is the set of packets it
 //! takes, so every operation is compared with what it does to each packet of a small world
 //! that holds one of every region the generated selectors can tell apart.
+#![allow(clippy::unwrap_used)]
+
 use ike_ts::{AddrRange, PortRange, Prefix, TrafficSelector, narrow};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -4,6 +4,28 @@
 //! Decoding borrows from the datagram; encoding takes the same types. This crate
 //! refuses to judge: it shows what is on the wire, policy is elsewhere. It does no
 //! cryptography, no I/O and never panics on input.
+//!
+//! ```
+//! use ike_wire::payload::{Body, Notify, Payloads};
+//! use ike_wire::{ExchangeType, Flags, Header, Message, MessageId, NotifyType, Spi};
+//!
+//! let flags = Flags { initiator: true, ..Flags::default() };
+//! let header = Header::new(Spi([1; 8]), Spi::ZERO, ExchangeType::IKE_SA_INIT, flags, MessageId(0));
+//! let cookie = Notify::new(NotifyType::COOKIE, &b"from the responder"[..]);
+//! let nonce = Body::Nonce(vec![7; 32].into());
+//! let message = Message { header, payloads: vec![cookie.into(), nonce.into()] };
+//!
+//! let mut octets = Vec::new();
+//! message.encode(&mut octets);
+//! let decoded = Message::decode(&octets)?;
+//! assert_eq!(decoded.payloads, message.payloads);
+//! assert_eq!(decoded.header.length, 90);
+//! assert_eq!(*decoded.notify(NotifyType::COOKIE).unwrap().data, *b"from the responder");
+//!
+//! let error = Message::decode(&octets[..50]).unwrap_err();
+//! assert_eq!(error.to_string(), "length field differs from the message's size at octet 24 in NONE");
+//! # Ok::<(), ike_wire::DecodeError>(())
+//! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -13,6 +35,8 @@ mod decode;
 mod encode;
 mod header;
 mod iana;
+#[cfg(test)]
+mod malformed;
 pub mod message;
 mod natt;
 pub mod payload;

@@ -1,4 +1,6 @@
 //! Whole messages: known octets both ways, and one malformed message per cause.
+#![allow(clippy::unwrap_used)]
+
 use hex_literal::hex;
 use ike_wire::payload::*;
 use ike_wire::*;
@@ -57,4 +59,104 @@ fn a_delete_of_child_sas_is_written_with_its_lengths() {
     let octets =
         hex!("010101010101010102020202020202022a202528000000070000002800 00000c03040001c0ffee01");
     assert_eq!(encoded(&message), octets);
+}
+
+fn request(payloads: Vec<Payload<'_>>) -> Message<'_> {
+    Message {
+        header: Header::new(
+            Spi([1; 8]),
+            Spi::ZERO,
+            ExchangeType::IKE_SA_INIT,
+            Flags::default(),
+            MessageId(0),
+        ),
+        payloads,
+    }
+}
+
+#[test]
+fn what_does_not_fit_its_field_is_refused_and_nothing_is_written() {
+    let refused = |body: Body<'_>| {
+        let mut out = vec![1, 2, 3];
+        let error = request(vec![body.into()]).try_encode(&mut out).unwrap_err();
+        assert_eq!(out, [1, 2, 3]);
+        error.what
+    };
+    let transform = || Transform::new(TransformType::ENCR, 12, None);
+    let proposal = Proposal::ike(1, (0..256).map(|_| transform()).collect());
+    let sa = SaPayload {
+        proposals: vec![proposal],
+    };
+    assert_eq!(refused(Body::Sa(sa)), "transforms");
+    assert_eq!(refused(Body::Nonce(vec![0; 65532].into())), "payload");
+    let ts: ike_ts::TrafficSelector = "10.0.0.0/8".parse().unwrap();
+    assert_eq!(refused(Body::TsI(vec![ts.into(); 256])), "selectors");
+    let notify = Notify {
+        spi: vec![0; 256].into(),
+        ..Notify::new(NotifyType::COOKIE, vec![])
+    };
+    assert_eq!(refused(notify.into()), "SPI");
+    let delete = Delete::Other(ProtocolId::IKE, 8, vec![vec![0; 7]]);
+    assert_eq!(refused(delete.into()), "SPI");
+    let mut out = Vec::new();
+    assert!(
+        request(vec![Body::Nonce(vec![0; 65531].into()).into()])
+            .try_encode(&mut out)
+            .is_ok()
+    );
+    assert_eq!(Message::decode(&out).unwrap().nonce().unwrap().len(), 65531);
+}
+
+#[test]
+fn a_sealed_length_that_does_not_fit_is_refused() {
+    let header = request(vec![]).header;
+    let sk = SkKind::Sk {
+        next: PayloadType::NONCE,
+    };
+    let mut out = Vec::new();
+    assert!(encode_sk_prefix(&header, &[], sk, 65532, &mut out).is_err());
+    assert!(out.is_empty());
+    assert_eq!(encode_sk_prefix(&header, &[], sk, 65531, &mut out), Ok(32));
+}
+
+#[test]
+fn datagrams_are_told_apart_by_port_and_marker() {
+    let ike = |octets| Datagram::Ike(octets);
+    assert_eq!(classify(&[0, 0, 0, 0, 1, 2], true), ike(&[1, 2]));
+    assert_eq!(
+        classify(&[0, 0, 0, 0, 1, 2], false),
+        ike(&[0, 0, 0, 0, 1, 2])
+    );
+    assert_eq!(classify(&[0xff], true), Datagram::Keepalive);
+    assert_eq!(classify(&[0xff], false), ike(&[0xff]));
+    let esp = [0, 0, 1, 0, 0, 0, 0, 1, 9];
+    assert_eq!(classify(&esp, true), Datagram::Esp(ChildSpi(256), &esp));
+    for junk in [&[][..], &[0], &[0, 0, 0], &[0xff, 0xff], &[1, 2, 3, 4, 5]] {
+        assert_eq!(classify(junk, true), Datagram::Junk, "{junk:?}");
+    }
+    assert_eq!(classify(&[], false), Datagram::Junk);
+    assert_eq!(classify(&[0, 0, 0, 0], true), ike(&[]));
+}
+
+#[test]
+fn names_are_those_of_the_registries() {
+    assert_eq!(ExchangeType(34).to_string(), "IKE_SA_INIT");
+    assert_eq!(NotifyType(40000).to_string(), "NotifyType(40000)");
+    assert!(NotifyType::NO_PROPOSAL_CHOSEN.is_error() && !NotifyType::COOKIE.is_error());
+    let error = Message::decode(&[0]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "shorter than an IKE header at octet 0 in NONE"
+    );
+}
+
+#[test]
+fn an_unknown_critical_payload_is_found_and_others_are_skipped() {
+    let unknown = |kind, critical| Payload {
+        critical,
+        body: Body::Unknown(PayloadType(kind), vec![].into()),
+    };
+    let message = request(vec![unknown(200, false), unknown(201, true)]);
+    assert_eq!(message.unknown_critical(), Some(PayloadType(201)));
+    assert_eq!(message.payloads[..1].unknown_critical(), None);
 }
