@@ -101,7 +101,8 @@ impl Cipher {
     ) -> Option<Self> {
         let integ = integ.filter(|&id| id != IntegId::NONE);
         if encr == EncrId::CHACHA20_POLY1305 {
-            //= rfc7634#4: the Key Length attribute is never sent for this transform
+            //= rfc7296#3.3.5: the Key Length attribute is not used with a key of fixed length
+            //= rfc7634#4: no integrity transform, or NONE
             return (key_bits.is_none() && integ.is_none()).then_some(Self::ChaCha20Poly1305);
         }
         let key_bits = key_bits.filter(|bits| matches!(bits, 128 | 192 | 256))?;

@@ -1,5 +1,5 @@
 //! The NIST curves (RFC 5903). KE data is x | y, without the 0x04 of SEC 1; the shared secret is
-//! the x coordinate alone (RFC 5903 §9).
+//! the x coordinate alone (RFC 5903 §7).
 use alloc::vec::Vec;
 
 use p256::{
@@ -60,7 +60,7 @@ where
     }
 
     pub(super) fn agree(self, peer: &[u8]) -> Result<Secret, CryptoError> {
-        //= rfc6989#2.3: the peer's point has coordinates in range, lies on the curve and is not at infinity
+        //= rfc6989#2.3: the peer's point has coordinates in range and lies on the curve
         let point = peer
             .try_into()
             .map(Sec1Point::<C>::from_untagged_bytes)
@@ -68,7 +68,7 @@ where
         let peer = PublicKey::<C>::from_sec1_point(&point)
             .into_option()
             .ok_or(CryptoError::InvalidPublicValue)?;
-        //= rfc5903#9: the shared secret is the x coordinate alone
+        //= rfc5903#7: the shared secret is the x coordinate alone
         let shared = self.0.diffie_hellman(&peer);
         Ok(Secret::from_slice(shared.raw_secret_bytes()))
     }

@@ -24,8 +24,9 @@ impl Private {
         let peer: [u8; 32] = peer
             .try_into()
             .map_err(|_| CryptoError::InvalidPublicValue)?;
+        //= rfc8031#3.2: the most significant bit is masked and non-canonical values are accepted
         let shared = self.0.diffie_hellman(&PublicKey::from(peer));
-        //= rfc8031#3.2: the all-zero shared secret, of a public value of small order, is refused
+        //= rfc7748#6.1: the all-zero shared secret, of a public value of small order, is refused
         if !shared.was_contributory() {
             return Err(CryptoError::InvalidPublicValue);
         }

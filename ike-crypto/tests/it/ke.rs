@@ -1,0 +1,369 @@
+use ike_crypto::{
+    CryptoError, Secret,
+    ke::{self, Initiator},
+};
+use ike_wire::KeMethod;
+use num_bigint::BigUint;
+use proptest::prelude::*;
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use serde_json::Value;
+
+use crate::support::{Script, cases, has_flag, list, number, octets, secret, text, vectors};
+
+const ALL: [KeMethod; 9] = [
+    KeMethod::CURVE25519,
+    KeMethod::ECP256,
+    KeMethod::ECP384,
+    KeMethod::ECP521,
+    KeMethod::MODP2048,
+    KeMethod::MODP3072,
+    KeMethod::MODP4096,
+    KeMethod::MODP6144,
+    KeMethod::MODP8192,
+];
+
+fn with_key(method: KeMethod, private: &[u8]) -> Initiator {
+    Initiator::generate(method, &mut Script(private.to_vec())).unwrap()
+}
+
+#[test]
+fn both_ends_agree_with_every_method() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for method in ALL {
+        assert!(ke::is_supported(method));
+        let initiator = Initiator::generate(method, &mut rng).unwrap();
+        assert_eq!(initiator.method(), method);
+        let (public, shared) = ke::respond(method, initiator.public(), &mut rng).unwrap();
+        assert_eq!(initiator.public().len(), public.len());
+        assert_ne!(initiator.public(), public);
+        assert_eq!(initiator.finish(&public).unwrap(), shared, "{method:?}");
+    }
+}
+
+#[test]
+fn methods_that_are_not_built_in_are_refused() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for method in [0, 1, 2, 5, 22, 23, 24, 25, 26, 27, 38, 1024, 65535].map(KeMethod) {
+        assert!(!ke::is_supported(method));
+        assert_eq!(
+            Initiator::generate(method, &mut rng).unwrap_err(),
+            CryptoError::Unsupported
+        );
+        assert_eq!(
+            ke::respond(method, &[], &mut rng).unwrap_err(),
+            CryptoError::Unsupported
+        );
+    }
+}
+
+#[test]
+fn only_large_modp_groups_are_slow() {
+    let slow: Vec<KeMethod> = ALL.into_iter().filter(|&m| ke::is_slow(m)).collect();
+    assert_eq!(
+        slow,
+        [KeMethod::MODP4096, KeMethod::MODP6144, KeMethod::MODP8192]
+    );
+}
+
+#[test]
+fn debug_output_does_not_show_the_private_key() {
+    let shown = format!("{:?}", with_key(KeMethod::CURVE25519, &[0x5a; 32]));
+    assert!(!shown.contains("90") && !shown.contains("5a"), "{shown}");
+}
+
+/// Public values of the wrong length, in particular without leading zeros, and empty ones.
+#[test]
+fn public_values_of_another_length_are_refused() {
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    for method in &ALL[..7] {
+        let public = Initiator::generate(*method, &mut rng)
+            .unwrap()
+            .public()
+            .to_vec();
+        let mut longer = vec![0];
+        longer.extend_from_slice(&public);
+        for bad in [&public[1..], &public[..public.len() - 1], &longer, &[]] {
+            assert_eq!(
+                ke::respond(*method, bad, &mut rng).unwrap_err(),
+                CryptoError::InvalidPublicValue,
+                "{method:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rfc_5903_vectors_for_the_ecp_groups() {
+    let file = vectors!("rfc_vectors.json");
+    for v in list(&file["rfc5903_ecp"], "vectors") {
+        let method = KeMethod(number(v, "group") as u16);
+        let width = match method {
+            KeMethod::ECP256 => 32,
+            KeMethod::ECP384 => 48,
+            _ => 66,
+        };
+        let field = |name| {
+            let octets = octets(v, name);
+            [vec![0; width - octets.len()], octets].concat()
+        };
+        let initiator = with_key(method, &field("i"));
+        assert_eq!(initiator.public(), [field("gix"), field("giy")].concat());
+        // The payloads have a generic header, the group and two reserved octets.
+        assert_eq!(initiator.public(), &octets(v, "KEi_payload")[8..]);
+        let (public, shared) =
+            ke::respond(method, initiator.public(), &mut Script(field("r"))).unwrap();
+        assert_eq!(public, octets(v, "KEr_payload")[8..]);
+        assert_eq!(shared, Secret::new(field("shared_secret")));
+        assert_eq!(initiator.finish(&public).unwrap(), shared);
+    }
+}
+
+#[test]
+fn rfc_8031_and_rfc_7748_vectors_for_curve25519() {
+    let file = vectors!("rfc_vectors.json");
+    let v = &list(&file["rfc8031_x25519"], "vectors")[0];
+    for key in ["random_i", "fixed_i"] {
+        let initiator = with_key(KeMethod::CURVE25519, &octets(v, key));
+        assert_eq!(initiator.public(), octets(v, "pub_i"));
+        assert_eq!(
+            initiator.finish(&octets(v, "pub_r")).unwrap(),
+            secret(v, "SHARED_SECRET")
+        );
+    }
+    let v = &list(&file["rfc7748_dh"], "vectors")[0];
+    assert_eq!(number(v, "group"), 31);
+    let (public, shared) = ke::respond(
+        KeMethod::CURVE25519,
+        &octets(v, "B"),
+        &mut Script(octets(v, "a")),
+    )
+    .unwrap();
+    assert_eq!(public, octets(v, "A"));
+    assert_eq!(shared, secret(v, "K"));
+}
+
+#[test]
+fn wycheproof_x25519() {
+    let file = vectors!("wycheproof/x25519_test.json");
+    let mut checked = 0;
+    for (_, case) in cases(&file, "tests") {
+        let result = with_key(KeMethod::CURVE25519, &octets(case, "private"))
+            .finish(&octets(case, "public"));
+        // "Acceptable" are points on the twist and non-canonical ones, which RFC 8031 §3.2 wants
+        // accepted, and low-order ones, whose zero secret RFC 7748 §6.1 lets one refuse.
+        if has_flag(case, "ZeroSharedSecret") {
+            assert_eq!(
+                result.unwrap_err(),
+                CryptoError::InvalidPublicValue,
+                "{case}"
+            );
+        } else {
+            assert_eq!(result.unwrap(), secret(case, "shared"), "{case}");
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, number(&file, "numberOfTests"));
+}
+
+#[test]
+fn wycheproof_ecdh_p256() {
+    wycheproof_ecdh(
+        KeMethod::ECP256,
+        32,
+        &vectors!("wycheproof/ecdh_secp256r1_ecpoint_test.json"),
+    );
+}
+
+#[test]
+fn wycheproof_ecdh_p384() {
+    wycheproof_ecdh(
+        KeMethod::ECP384,
+        48,
+        &vectors!("wycheproof/ecdh_secp384r1_ecpoint_test.json"),
+    );
+}
+
+fn wycheproof_ecdh(method: KeMethod, width: usize, file: &Value) {
+    let mut checked = 0;
+    for (_, case) in cases(file, "tests") {
+        let private = octets(case, "private");
+        // Some have more or fewer leading zeros than the field has octets.
+        let significant = &private[private.iter().take_while(|&&b| b == 0).count()..];
+        let private = [vec![0; width - significant.len()], significant.to_vec()].concat();
+        // KE data is the point without the leading 04; compressed points have no such form.
+        let public = octets(case, "public");
+        let data = match public.split_first() {
+            Some((4, data)) => data,
+            _ => public.as_slice(),
+        };
+        let result = with_key(method, &private).finish(data);
+        if text(case, "result") == "valid" {
+            assert_eq!(result.unwrap(), secret(case, "shared"), "{case}");
+        } else {
+            assert_eq!(
+                result.unwrap_err(),
+                CryptoError::InvalidPublicValue,
+                "{case}"
+            );
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, number(file, "numberOfTests"));
+}
+
+#[test]
+fn points_off_the_curve_and_out_of_range_are_refused() {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    for (method, width) in [
+        (KeMethod::ECP256, 32),
+        (KeMethod::ECP384, 48),
+        (KeMethod::ECP521, 66),
+    ] {
+        let good = Initiator::generate(method, &mut rng)
+            .unwrap()
+            .public()
+            .to_vec();
+        let mut off = good.clone();
+        *off.last_mut().unwrap() ^= 1;
+        for bad in [off, vec![0; 2 * width], vec![0xff; 2 * width]] {
+            assert_eq!(
+                ke::respond(method, &bad, &mut rng).unwrap_err(),
+                CryptoError::InvalidPublicValue
+            );
+        }
+        ke::respond(method, &good, &mut rng).unwrap();
+    }
+}
+
+/// The scalar after one that is not below the group order.
+#[test]
+fn scalars_out_of_range_are_drawn_again() {
+    let mut script = vec![0xff; 32];
+    script.extend([0; 32]);
+    script.extend([[0; 31].as_slice(), &[1]].concat());
+    let generator = with_key(KeMethod::ECP256, &script);
+    assert_eq!(hex::encode(&generator.public()[..4]), "6b17d1f2");
+}
+
+/// Bits of the prime and of our exponents.
+const MODP: [(KeMethod, usize, usize); 5] = [
+    (KeMethod::MODP2048, 2048, 320),
+    (KeMethod::MODP3072, 3072, 448),
+    (KeMethod::MODP4096, 4096, 512),
+    (KeMethod::MODP6144, 6144, 576),
+    (KeMethod::MODP8192, 8192, 640),
+];
+
+/// The prime as RFC 3526 prints it, from the vector file, not from the crate.
+fn prime(method: KeMethod) -> BigUint {
+    let file = vectors!("rfc_vectors.json");
+    let v = list(&file["modp_primes"], "vectors")
+        .iter()
+        .find(|v| number(v, "group") == u64::from(method.0))
+        .unwrap();
+    assert_eq!(number(v, "g"), 2);
+    BigUint::from_bytes_be(&octets(v, "p"))
+}
+
+fn fixed_width(value: &BigUint, bits: usize) -> Vec<u8> {
+    let octets = value.to_bytes_be();
+    [vec![0; bits / 8 - octets.len()], octets].concat()
+}
+
+/// 2^x mod p and y^x mod p by num-bigint, with the exponent that the generator was given.
+fn agrees_with_the_oracle(method: KeMethod, bits: usize, mut exponent: Vec<u8>, peer: &BigUint) {
+    let p = prime(method);
+    let initiator = with_key(method, &exponent);
+    exponent[0] |= 0x80;
+    let x = BigUint::from_bytes_be(&exponent);
+    assert_eq!(
+        initiator.public(),
+        fixed_width(&BigUint::from(2u8).modpow(&x, &p), bits)
+    );
+    let shared = initiator.finish(&fixed_width(peer, bits)).unwrap();
+    assert_eq!(shared, Secret::new(fixed_width(&peer.modpow(&x, &p), bits)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn modp_2048_agrees_with_num_bigint(
+        exponent in prop::collection::vec(any::<u8>(), 320 / 8),
+        peer in prop::collection::vec(any::<u8>(), 2048 / 8),
+    ) {
+        let peer = BigUint::from_bytes_be(&peer) % (prime(KeMethod::MODP2048) - 4u8) + 2u8;
+        agrees_with_the_oracle(KeMethod::MODP2048, 2048, exponent, &peer);
+    }
+}
+
+#[test]
+fn every_modp_group_agrees_with_num_bigint() {
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    for (method, bits, exponent_bits) in MODP {
+        let mut exponent = vec![0; exponent_bits / 8];
+        rng.fill_bytes(&mut exponent);
+        // A peer's value with many leading zeros.
+        agrees_with_the_oracle(method, bits, exponent, &BigUint::from(3u8));
+    }
+}
+
+#[test]
+fn a_shared_secret_with_leading_zeros_keeps_them() {
+    // Exponents are tried until the oracle's result is short.
+    let p = prime(KeMethod::MODP2048);
+    let peer = BigUint::from(5u8);
+    let found = (0u32..5000).find(|n| {
+        let mut exponent = vec![0; 320 / 8];
+        exponent[0] = 0x80;
+        exponent[36..].copy_from_slice(&n.to_be_bytes());
+        peer.modpow(&BigUint::from_bytes_be(&exponent), &p).bits() <= 2040
+    });
+    let n = found.expect("one in 256 is short");
+    let mut exponent = vec![0; 320 / 8];
+    exponent[36..].copy_from_slice(&n.to_be_bytes());
+    let shared = with_key(KeMethod::MODP2048, &exponent)
+        .finish(&fixed_width(&peer, 2048))
+        .unwrap();
+    assert_eq!(shared.len(), 256);
+    assert_eq!(shared.expose()[0], 0);
+    agrees_with_the_oracle(KeMethod::MODP2048, 2048, exponent, &peer);
+}
+
+#[test]
+fn modp_public_values_outside_the_open_range_are_refused() {
+    let mut rng = ChaCha20Rng::seed_from_u64(5);
+    for (method, bits, _) in &MODP[..3] {
+        let p = prime(*method);
+        let all_ones = (BigUint::from(1u8) << *bits) - 1u8;
+        for bad in [
+            BigUint::ZERO,
+            BigUint::from(1u8),
+            &p - 1u8,
+            p.clone(),
+            &p + 1u8,
+            all_ones,
+        ] {
+            assert_eq!(
+                ke::respond(*method, &fixed_width(&bad, *bits), &mut rng).unwrap_err(),
+                CryptoError::InvalidPublicValue
+            );
+        }
+        for good in [BigUint::from(2u8), &p - 2u8] {
+            ke::respond(*method, &fixed_width(&good, *bits), &mut rng).unwrap();
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_public_values_never_panic(
+        index in 0..4usize,
+        peer in prop::collection::vec(any::<u8>(), 0..140),
+    ) {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        let _ = ke::respond(ALL[index], &peer, &mut rng);
+    }
+}
