@@ -315,4 +315,88 @@ mod tests {
         }
         assert_eq!(parse("show sa").unwrap().command.not_yet(), None);
     }
+
+    const MANUAL: &str = include_str!("../man/ikectl.8.md");
+
+    /// The terms that the manual explains: the lines before those that start with a colon.
+    fn terms() -> Vec<&'static str> {
+        MANUAL
+            .lines()
+            .zip(MANUAL.lines().skip(1))
+            .filter(|(_, next)| next.starts_with(":   "))
+            .map(|(term, _)| term)
+            .collect()
+    }
+
+    /// All commands as words, whether they are hidden, and their options, which are global.
+    fn commands(at: &clap::Command, words: &str, hidden: bool) -> Vec<(String, bool)> {
+        let children: Vec<_> = at
+            .get_subcommands()
+            .filter(|c| c.get_name() != "help")
+            .collect();
+        if children.is_empty() {
+            return vec![(words.trim().to_owned(), hidden)];
+        }
+        children
+            .into_iter()
+            .flat_map(|c| {
+                let words = format!("{words} {}", c.get_name());
+                commands(c, &words, hidden || c.is_hide_set())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_manual_explains_exactly_the_commands_that_are_there() {
+        let all = commands(&Cli::command(), "", false);
+        assert!(all.len() > 20);
+        let explained = |words: &str| {
+            let term = format!("`{words}`");
+            terms()
+                .iter()
+                .any(|t| *t == term || t.starts_with(&format!("{term} *")))
+        };
+        for (words, hidden) in &all {
+            assert_eq!(explained(words), !hidden, "{words}");
+        }
+        let (_, section) = MANUAL.split_once("# COMMANDS").unwrap();
+        let (section, _) = section.split_once("# EXIT STATUS").unwrap();
+        let terms_there = section.lines().filter(|l| l.starts_with('`')).count();
+        assert_eq!(
+            terms_there,
+            all.iter().filter(|(_, hidden)| !hidden).count()
+        );
+    }
+
+    #[test]
+    fn the_manual_explains_exactly_the_options_that_are_there() {
+        let mut command = Cli::command();
+        command.build();
+        let there: Vec<String> = command
+            .get_arguments()
+            .flat_map(|a| {
+                let short = a.get_short().map(|c| format!("-{c}"));
+                let long = a.get_long().map(|l| format!("--{l}"));
+                [short, long].into_iter().flatten()
+            })
+            .collect();
+        let explained: Vec<&str> = terms()
+            .into_iter()
+            .filter(|t| t.starts_with("`-"))
+            .flat_map(|t| t.split(", "))
+            .filter_map(|t| t.trim_start_matches('`').split('`').next())
+            .collect();
+        for option in &there {
+            assert!(explained.contains(&option.as_str()), "{option}");
+        }
+        assert_eq!(explained.len(), there.len(), "{explained:?} {there:?}");
+    }
+
+    #[test]
+    fn the_manual_names_every_exit_status_and_the_default_socket() {
+        for term in ["0", "1", "2", "3", "`/var/run/iked.sock`"] {
+            assert!(terms().contains(&term), "{term}");
+        }
+        assert_eq!(DEFAULT_SOCKET, "/var/run/iked.sock");
+    }
 }
