@@ -1,1 +1,8 @@
-fn main() {}
+//! The `testlab` program; everything is in the library.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    testlab::cli::main()
+}

@@ -1,0 +1,56 @@
+//! On a kernel that has IPsec: real kernel ESP, and ESP as IP protocol 50.
+
+use super::{bring_up, pair};
+use crate::scenario::{Dataplane, Implementation, Kernel, Mode, Scenario, Side, Step, What};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    let (iked, strongswan) = (Implementation::Iked, Implementation::Strongswan);
+    let mut all = Vec::new();
+    for (left, right) in [
+        (iked, strongswan),
+        (strongswan, iked),
+        (iked, iked),
+        (strongswan, strongswan),
+    ] {
+        all.push(kernel_esp("xfrm", Dataplane::Xfrm, left, right));
+    }
+    for (left, right) in [(iked, strongswan), (strongswan, iked)] {
+        all.push(kernel_esp("raw-esp", Dataplane::Userspace, left, right));
+    }
+    all
+}
+
+/// strongSwan always uses the kernel here; `dataplane` is iked's.
+fn kernel_esp(
+    subject: &str,
+    dataplane: Dataplane,
+    left: Implementation,
+    right: Implementation,
+) -> Scenario {
+    let about = match dataplane {
+        Dataplane::Userspace => "iked's userspace ESP as IP protocol 50 against the kernel's",
+        Dataplane::Xfrm | Dataplane::Auto => "net to net with the ESP of a real kernel",
+    };
+    let mut scenario = pair(subject, about, left, right);
+    scenario.kernel = Kernel::Uml;
+    scenario.left.mode = Mode::Active;
+    for side in [Side::Left, Side::Right] {
+        let peer = scenario.peer_mut(side);
+        peer.dataplane = match peer.daemon {
+            Implementation::Iked => dataplane,
+            Implementation::Strongswan => Dataplane::Xfrm,
+        };
+    }
+    scenario.steps = bring_up();
+    scenario.steps.extend([
+        Step::Ping(Side::Left, 5),
+        Step::Ping(Side::Right, 5),
+        Step::Iperf(Side::Left, 2),
+        Step::Rekey(Side::Left, What::Child),
+        Step::Ping(Side::Left, 3),
+        Step::RawEsp,
+        Step::OnlyEsp,
+    ]);
+    scenario.seconds = 30;
+    scenario
+}
