@@ -2,8 +2,12 @@
 //! of its own inside a gateway's namespace (`testlab record`), the pcap file it
 //! writes, and the reading of that file.
 //!
-//! ESP is cut short and only its beginning is kept (an iperf run would fill the
-//! disk); everything else, so everything that could be a leak, is kept whole.
+//! It keeps what leaves the gateway, and IKE in both directions. What comes in
+//! is left to the recorder at the other end: a kernel that does ESP shows every
+//! decrypted packet once more on the interface it came from, where no observer
+//! of the link would see it. ESP is cut short and only its beginning is kept
+//! (an iperf run would fill the disk); everything else, so everything that
+//! could be a leak, is kept whole.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -25,6 +29,8 @@ use crate::command::{Background, wait_for};
 use crate::netns::Namespace;
 use crate::packet::{self, Frame, Network, Seen};
 
+/// PACKET_OUTGOING of `linux/if_packet.h`.
+const OUTGOING: u8 = 4;
 /// ESP frames kept in the file.
 const ESP_KEPT: u32 = 4000;
 /// Octets kept of each of them.
@@ -212,11 +218,14 @@ pub fn record(interface: &str, file: &Path, ready: &Path) -> Result<()> {
         let Ok((length, from)) = recvfrom::<LinkAddr>(packets.as_raw_fd(), &mut buffer) else {
             continue;
         };
-        if from.is_none_or(|from| from.ifindex() != index) {
+        let Some(from) = from.filter(|from| from.ifindex() == index) else {
             continue;
-        }
+        };
         let frame = buffer.get(..length).unwrap_or_default();
         let seen = packet::read(frame).map(|frame| frame.seen);
+        if from.pkttype() != OUTGOING && !matches!(seen, Some(Seen::Ike(_))) {
+            continue;
+        }
         let kept = match seen {
             Some(Seen::Esp(_) | Seen::EspInUdp(_)) => {
                 if esp_left == 0 {

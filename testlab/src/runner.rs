@@ -55,8 +55,7 @@ impl Lab {
     pub fn build(scenario: &Scenario, dir: &FilePath) -> Result<Self> {
         let runtime = tempfile::Builder::new().prefix("testlab-").tempdir()?;
         let topology = Topology::build(&LabId::new(), scenario.plan)?;
-        let captures = topology
-            .outer_links()
+        let captures = [Side::Left, Side::Right]
             .into_iter()
             .map(|side| {
                 let file = dir.join(format!("{}-outer.pcap", side.name()));
@@ -321,13 +320,16 @@ impl Lab {
 
     fn frames(&self) -> Result<Vec<Frame>> {
         let mut all = Vec::new();
-        for capture in &self.captures {
-            all.extend(capture.frames()?);
+        for (number, capture) in self.captures.iter().enumerate() {
+            let mut frames = capture.frames()?;
+            // Both ends record all of IKE; once is enough.
+            frames.retain(|frame| number == 0 || !matches!(frame.seen, Seen::Ike(_)));
+            all.extend(frames);
         }
         Ok(all)
     }
 
-    /// IKE messages on the first outer link.
+    /// IKE messages at the left gateway, where both directions are recorded.
     fn count_ike(&self, wanted: impl Fn(&crate::packet::Ike) -> bool) -> Result<usize> {
         let link = self.captures.first().context("nothing is recorded")?;
         Ok(link

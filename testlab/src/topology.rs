@@ -201,14 +201,6 @@ impl Topology {
             .collect()
     }
 
-    /// The links that an observer can watch: gateway side and interface.
-    pub fn outer_links(&self) -> Vec<Side> {
-        match self.plan.path {
-            Path::Direct => vec![Side::Left],
-            Path::Nat | Path::DualNat => vec![Side::Left, Side::Right],
-        }
-    }
-
     fn lan(&self, side: Side) -> Result<()> {
         let at = self.addresses(side);
         let length = prefix_length(&at.lan);

@@ -114,6 +114,10 @@ impl Daemon for StrongSwan {
     }
 
     fn up(&mut self) -> Result<()> {
+        if self.setup.peer.mode == Mode::Active {
+            // It has begun by itself, and refuses a duplicate.
+            return Ok(());
+        }
         run(
             &mut self.swanctl(&["--initiate", "--child", CONNECTION, "--timeout", "15"]),
             Duration::from_secs(20),
