@@ -3,12 +3,24 @@
 //! driven by poll(2). Transport mode and AH are refused.
 //!
 //! Needs [`crate::route::Router`] in a process with `CAP_NET_ADMIN` to lead packets into the TUN device.
-use std::net::SocketAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+mod core;
+mod esp;
+mod icmp;
+mod outbox;
+mod packet;
+mod replay;
 
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
+use self::core::{Core, Drop};
+use self::outbox::Outbox;
 use crate::socket::SocketRole;
+use crate::sys::{self, Meta};
 use crate::{Block, ChildSa, Counters, DataPlane, Event, KernelError};
 
 /// Settings of the plane.
@@ -40,68 +52,189 @@ pub enum Source {
 
 /// The userspace data plane.
 #[derive(Debug)]
-pub struct Plane {}
+pub struct Plane {
+    core: Core,
+    tun: OwnedFd,
+    sockets: Vec<(SocketRole, OwnedFd)>,
+    outbox: Outbox,
+    tun_buf: Vec<u8>,
+    net_buf: Vec<u8>,
+    reply: Vec<u8>,
+}
 
 impl Plane {
     /// Starts with a TUN descriptor ([`crate::tun::Tun::into_fd`]) and the ESP sockets of [`crate::socket::open`].
     pub fn new(
-        _config: PlaneConfig,
-        _tun: OwnedFd,
-        _sockets: Vec<(SocketRole, OwnedFd)>,
+        config: PlaneConfig,
+        tun: OwnedFd,
+        sockets: Vec<(SocketRole, OwnedFd)>,
     ) -> Result<Self, KernelError> {
-        todo!()
+        if let Some((role, _)) = sockets.iter().find(|(role, _)| role.is_ike()) {
+            return Err(KernelError::refused(
+                "start the userspace plane",
+                format!("{role:?} is not a socket for ESP"),
+            ));
+        }
+        Ok(Self {
+            core: Core::new(config),
+            tun,
+            sockets,
+            outbox: Outbox::new(),
+            tun_buf: vec![0; LARGEST],
+            net_buf: vec![0; NET_BATCH * LARGEST],
+            reply: Vec::new(),
+        })
     }
     /// What to poll for reading.
     pub fn sources(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
-        core::iter::empty()
+        let sockets = self.sockets.iter();
+        std::iter::once((Source::Tun, self.tun.as_fd()))
+            .chain(sockets.map(|(role, fd)| (Source::Socket(*role), fd.as_fd())))
     }
     /// Moves a bounded batch of packets from a readable source; to be called from the event loop.
     /// An error means the descriptor is of no more use (the TUN device was deleted).
-    pub fn on_readable(&mut self, _source: Source) -> Result<(), KernelError> {
-        todo!()
+    pub fn on_readable(&mut self, source: Source) -> Result<(), KernelError> {
+        match source {
+            Source::Tun => self.from_tun(),
+            Source::Socket(role) => self.from_network(role),
+        }
     }
     /// Traffic of the children that moved since the last call, to be called about every second.
     pub fn counters_moved(&mut self) -> Vec<(u64, Counters)> {
-        todo!()
+        self.core.counters_moved()
     }
     /// Why packets were dropped, by name, for `ikectl show stats`.
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        core::iter::empty()
+        self.core.drops()
+    }
+
+    fn from_tun(&mut self) -> Result<(), KernelError> {
+        let mut result = Ok(());
+        for _ in 0..TUN_BATCH {
+            let len = match rustix::io::read(&self.tun, &mut self.tun_buf[..]) {
+                Ok(len) => len,
+                Err(errno) => {
+                    let error = io::Error::from(errno);
+                    // EBADFD: the device was deleted under the descriptor.
+                    if error.raw_os_error() == Some(libc::EBADFD) {
+                        result = Err(KernelError::system("read from the TUN device", &error));
+                    }
+                    break;
+                }
+            };
+            let packet = self.tun_buf.get(..len).unwrap_or(&[]);
+            if let Some((parsed, id)) = self.core.route(packet) {
+                let (outbox, reply) = (&mut self.outbox, &mut self.reply);
+                self.core.seal(id, &parsed, packet, outbox, reply);
+                if !reply.is_empty() && rustix::io::write(&self.tun, reply).is_err() {
+                    self.core.count(Drop::TunRefused, 1);
+                }
+                if self.outbox.is_full() {
+                    self.send();
+                }
+            }
+        }
+        self.send();
+        result
+    }
+
+    fn send(&mut self) {
+        let sockets = &self.sockets;
+        let lost = self.outbox.flush(|udp, ipv6| {
+            let role = match (udp, ipv6) {
+                (false, false) => SocketRole::EspRawV4,
+                (false, true) => SocketRole::EspRawV6,
+                (true, false) => SocketRole::EspUdpV4,
+                (true, true) => SocketRole::EspUdpV6,
+            };
+            let found = sockets.iter().find(|(r, _)| *r == role);
+            found.map(|(_, fd)| fd.as_fd())
+        });
+        self.core.count(Drop::NotSent, lost);
+    }
+
+    fn from_network(&mut self, role: SocketRole) -> Result<(), KernelError> {
+        let Some((_, fd)) = self.sockets.iter().find(|(r, _)| *r == role) else {
+            return Ok(());
+        };
+        let udp = matches!(role, SocketRole::EspUdpV4 | SocketRole::EspUdpV6);
+        let mut metas = [Meta::EMPTY; NET_BATCH];
+        // Errors are ICMP messages about packets sent earlier, or a race for the datagram.
+        let received =
+            sys::recv_batch(fd.as_fd(), &mut self.net_buf, LARGEST, &mut metas).unwrap_or(0);
+        let chunks = self.net_buf.chunks_exact_mut(LARGEST);
+        for (chunk, meta) in chunks.zip(&metas).take(received) {
+            let mut octets = chunk.get_mut(..meta.len).unwrap_or(&mut []);
+            let mut tos = meta.tos;
+            if role == SocketRole::EspRawV4 {
+                // Raw IPv4 sockets give the IP header too.
+                let Some(header) = octets.first_chunk::<20>() else {
+                    continue;
+                };
+                tos = header[1];
+                let header_len = usize::from(header[0] & 15) * 4;
+                octets = octets.get_mut(header_len..).unwrap_or(&mut []);
+            }
+            let segment = if meta.segment == 0 {
+                octets.len()
+            } else {
+                meta.segment
+            };
+            for esp in octets.chunks_mut(segment.max(1)) {
+                if let Some(packet) = self.core.open(esp, meta.peer, udp, tos)
+                    && rustix::io::write(&self.tun, packet).is_err()
+                {
+                    self.core.count(Drop::TunRefused, 1);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 impl DataPlane for Plane {
-    fn install(&mut self, _child: ChildSa) -> Result<(), KernelError> {
-        todo!()
+    fn install(&mut self, child: ChildSa) -> Result<(), KernelError> {
+        self.core.install(child)
     }
-    fn activate_outbound(&mut self, _id: u64) -> Result<(), KernelError> {
-        todo!()
+    fn activate_outbound(&mut self, id: u64) -> Result<(), KernelError> {
+        self.core.activate(id)
     }
     fn update(
         &mut self,
-        _id: u64,
-        _local: SocketAddr,
-        _peer: SocketAddr,
-        _udp_encap: bool,
+        id: u64,
+        local: SocketAddr,
+        peer: SocketAddr,
+        udp_encap: bool,
     ) -> Result<(), KernelError> {
-        todo!()
+        self.core.update(id, local, peer, udp_encap)
     }
-    fn remove(&mut self, _id: u64) -> Result<(), KernelError> {
-        todo!()
+    fn remove(&mut self, id: u64) -> Result<(), KernelError> {
+        self.core.remove(id);
+        Ok(())
     }
-    fn block(&mut self, _block: Block) -> Result<(), KernelError> {
-        todo!()
+    fn block(&mut self, block: Block) -> Result<(), KernelError> {
+        self.core.block(block);
+        Ok(())
     }
-    fn unblock(&mut self, _policy: &str) -> Result<(), KernelError> {
-        todo!()
+    fn unblock(&mut self, policy: &str) -> Result<(), KernelError> {
+        self.core.unblock(policy);
+        Ok(())
     }
     fn flush(&mut self) -> Result<(), KernelError> {
-        todo!()
+        self.core.flush();
+        Ok(())
     }
-    fn counters(&mut self, _id: u64) -> Result<Counters, KernelError> {
-        todo!()
+    fn counters(&mut self, id: u64) -> Result<Counters, KernelError> {
+        self.core.counters(id)
     }
     fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.core.events.pop_front()
     }
 }
+
+/// Longest packet, or run of segments, of either side.
+const LARGEST: usize = 65_536;
+/// Packets per call from the TUN device.
+const TUN_BATCH: usize = 64;
+/// Datagrams per call from a socket.
+const NET_BATCH: usize = 32;
