@@ -28,11 +28,22 @@
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::std_instead_of_core
+    )
+)]
 
 extern crate alloc;
 
 mod decode;
 mod encode;
+#[doc(hidden)]
+pub mod fuzz;
 mod header;
 mod iana;
 #[cfg(test)]
@@ -40,6 +51,7 @@ mod malformed;
 pub mod message;
 mod natt;
 pub mod payload;
+mod pretty;
 mod registry;
 mod spi;
 
@@ -50,4 +62,5 @@ pub use iana::*;
 pub use message::{Chain, Message, SkKind, encode_sk_prefix};
 pub use natt::{Datagram, NON_ESP_MARKER, classify};
 pub use payload::Payload;
+pub use pretty::Pretty;
 pub use spi::{ChildSpi, MessageId, Spi};

@@ -160,3 +160,109 @@ fn an_unknown_critical_payload_is_found_and_others_are_skipped() {
     assert_eq!(message.unknown_critical(), Some(PayloadType(201)));
     assert_eq!(message.payloads[..1].unknown_critical(), None);
 }
+
+#[test]
+fn a_message_is_shown_to_people_as_a_tree() {
+    let shown = Message::decode(&SA_INIT).unwrap().pretty().to_string();
+    let expected = "\
+IKE_SA_INIT request 0 from the original initiator, 150 octets
+  SPIs 0102030405060708 0000000000000000, version 2.0
+  SA
+    proposal 1 IKE
+      ENCR AES_GCM_16 256 bits
+      PRF HMAC_SHA2_256
+      KE CURVE25519
+  KE CURVE25519, 2fe57da347cd62431528daac5fbb290730fff684afc4cfc2ed90995f58cb3b74
+  NONCE 00112233445566778899aabbccddeeff
+  NOTIFY IKEV2_FRAGMENTATION_SUPPORTED
+  NOTIFY SIGNATURE_HASH_ALGORITHMS: SHA2_256 SHA2_384 SHA2_512
+";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn every_payload_is_shown_and_terminal_controls_are_not() {
+    let ts = |text: &str| Selector::Ip(text.parse().unwrap());
+    let invalid = hex!("0a0000090a000001");
+    let payloads = vec![
+        Body::IdI(Identification::new(IdType::FQDN, &b"gw\".example.org"[..])),
+        Body::IdR(Identification::new(
+            IdType::RFC822_ADDR,
+            &b"\x1b[31mred"[..],
+        )),
+        Body::IdR(Identification::new(IdType::IPV4_ADDR, vec![192, 0, 2, 1])),
+        Body::Cert(CertPayload::new(
+            CertEncoding::X509_SIGNATURE,
+            vec![0x30; 40],
+        )),
+        Body::CertReq(CertPayload::new(CertEncoding::X509_SIGNATURE, vec![])),
+        Body::Auth(AuthPayload::new(AuthMethod::SHARED_KEY_MIC, vec![1, 2])),
+        Notify::child(NotifyType::REKEY_SA, ProtocolId::ESP, ChildSpi(0xc0ff_ee01)).into(),
+        Notify::new(NotifyType::INVALID_KE_PAYLOAD, vec![0, 19]).into(),
+        Notify::new(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![200]).into(),
+        Delete::IkeSa.into(),
+        Delete::Child(ProtocolId::ESP, vec![ChildSpi(1), ChildSpi(2)]).into(),
+        Delete::Other(ProtocolId::IKE, 2, vec![vec![1, 2]]).into(),
+        Body::VendorId(b"strange"[..].into()),
+        Body::TsI(vec![
+            ts("10.0.0.0/24[tcp/443]"),
+            Selector::Invalid(TsType::IPV4_ADDR_RANGE, 6, 1, 2, invalid[..].into()),
+            Selector::Other(TsType::SECLABEL, 0, b"label"[..].into()),
+        ]),
+        ConfigPayload {
+            kind: CfgType::REPLY,
+            attributes: vec![
+                (CfgAttr::INTERNAL_IP4_ADDRESS, vec![10, 0, 0, 1].into()),
+                (
+                    CfgAttr::INTERNAL_IP4_SUBNET,
+                    vec![10, 0, 0, 0, 255, 0, 0, 0].into(),
+                ),
+                (
+                    CfgAttr::INTERNAL_IP6_SUBNET,
+                    [&[0; 15][..], &[1, 128]].concat().into(),
+                ),
+                (CfgAttr::INTERNAL_IP4_DNS, vec![].into()),
+                (CfgAttr::APPLICATION_VERSION, b"iked"[..].into()),
+            ],
+        }
+        .into(),
+        EapPayload {
+            code: 1,
+            identifier: 2,
+            data: vec![1].into(),
+        }
+        .into(),
+        Body::Unknown(PayloadType(200), vec![9].into()),
+    ];
+    let chain = Chain {
+        payloads: payloads.into_iter().map(Payload::from).collect(),
+    };
+    let expected = "  \
+  IDI FQDN \"gw\\\".example.org\"
+  IDR RFC822_ADDR 1b5b33316d726564
+  IDR IPV4_ADDR 192.0.2.1
+  CERT X509_SIGNATURE, 3030303030303030303030303030303030303030303030303030303030303030... (40 octets)
+  CERTREQ X509_SIGNATURE, empty
+  AUTH SHARED_KEY_MIC, 0102
+  NOTIFY REKEY_SA ESP c0ffee01
+  NOTIFY INVALID_KE_PAYLOAD: ECP256
+  NOTIFY UNSUPPORTED_CRITICAL_PAYLOAD: PayloadType(200)
+  DELETE this IKE SA
+  DELETE ESP 00000001 00000002
+  DELETE IKE, SPIs of 2, 0102
+  VENDOR_ID \"strange\"
+  TSI
+    10.0.0.0/24[tcp/443]
+    IPV4_ADDR_RANGE protocol 6, ports 1-2, 10.0.0.9-10.0.0.1: start after end
+    SECLABEL protocol 0, 6c6162656c
+  CP REPLY
+    INTERNAL_IP4_ADDRESS 10.0.0.1
+    INTERNAL_IP4_SUBNET 10.0.0.0 mask 255.0.0.0
+    INTERNAL_IP6_SUBNET ::1/128
+    INTERNAL_IP4_DNS
+    APPLICATION_VERSION \"iked\"
+  EAP code 1, identifier 2, 01
+  PayloadType(200) 09
+";
+    assert_eq!(chain.pretty().to_string(), expected);
+}

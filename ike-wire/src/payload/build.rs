@@ -101,7 +101,7 @@ impl Transform<'_> {
             })
     }
 
-    /// Whether there is an attribute other than one key length, or one of the wrong format:
+    /// Whether there is anything but a single key length among the attributes.
     //= rfc7296#3.3.6: a transform with an attribute that is not understood is not chosen
     pub fn has_unknown_attributes(&self) -> bool {
         match self.attributes.as_slice() {
