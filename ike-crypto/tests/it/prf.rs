@@ -90,7 +90,7 @@ fn acvp_hmac_sha2_256() {
     let mut checked = 0;
     for (_, case) in cases(&file, "tests") {
         // Whole octets only, as everything in IKE.
-        if number(case, "msgLen") % 8 == 0 && number(case, "keyLen") % 8 == 0 {
+        if number(case, "msgLen").is_multiple_of(8) && number(case, "keyLen").is_multiple_of(8) {
             let mac = Prf::HmacSha2_256.compute(&octets(case, "key"), &[&octets(case, "msg")]);
             let expected = octets(case, "mac");
             assert_eq!(mac.expose()[..expected.len()], expected, "{case}");
