@@ -11,6 +11,8 @@ struct IkeSa<'a> {
     name: &'a str,
     state: &'a str,
     role: &'static str,
+    spi_i: String,
+    spi_r: String,
     local: End,
     peer: End,
     ike: Option<Ike>,
@@ -122,6 +124,8 @@ fn ike_sa(sa: &IkeSaSnapshot) -> IkeSa<'_> {
         name: &sa.name,
         state: &sa.state,
         role: role(sa.initiator),
+        spi_i: sa.spi_i.to_string(),
+        spi_r: sa.spi_r.to_string(),
         local: end(&sa.local),
         peer: end(&sa.peer),
         ike: sa.ike.map(|(encr, bits, integ, prf, ke)| Ike {
