@@ -12,7 +12,9 @@ use crate::capture::{Capture, Summary};
 use crate::command::{pause, wait_for};
 use crate::daemon::{self, Daemon, IkeSa, Setup};
 use crate::netns::LabId;
-use crate::packet::{CREATE_CHILD_SA, Frame, IKE_SA_INIT, INVALID_KE_PAYLOAD, Network, Seen};
+use crate::packet::{
+    COOKIE, CREATE_CHILD_SA, Frame, IKE_SA_INIT, INVALID_KE_PAYLOAD, Network, Seen,
+};
 use crate::report::Progress;
 use crate::scenario::{Scenario, Side, Step, What};
 use crate::topology::Topology;
@@ -243,13 +245,14 @@ impl Lab {
                 format!("on the outer link: {sum}")
             }
             Step::InvalidKeRounds(wanted) => {
-                let rounds = self.count_ike(|ike| {
-                    ike.exchange == IKE_SA_INIT
-                        && ike.response
-                        && ike.notifies.contains(&INVALID_KE_PAYLOAD)
-                })?;
+                let rounds = self.refused_initials(INVALID_KE_PAYLOAD)?;
                 ensure!(rounds == *wanted, "{rounds} INVALID_KE_PAYLOAD rounds");
                 format!("{rounds} INVALID_KE_PAYLOAD round(s)")
+            }
+            Step::CookieRounds(wanted) => {
+                let rounds = self.refused_initials(COOKIE)?;
+                ensure!(rounds == *wanted, "{rounds} COOKIE rounds");
+                format!("{rounds} COOKIE round(s)")
             }
             Step::Rekeys(least) => {
                 let seen =
@@ -273,12 +276,14 @@ impl Lab {
             }
             Step::BadInput(side, count) => self.bad_input(*side, *count)?,
             Step::Wireshark(side) => self.wireshark(*side)?,
-            Step::Encrypts(side, name) => {
-                let sas = self.daemon(*side).sas()?;
-                let child = sas.iter().flat_map(|sa| &sa.children).next();
-                let encr = &child.context("no child SA")?.encr;
-                ensure!(encr.contains(name.as_str()), "the child SA uses {encr}");
-                format!("the child SA uses {encr}")
+            Step::Counted(side, names) => {
+                let text = self
+                    .daemon(*side)
+                    .control(&["show", "stats", "--json"].map(str::to_owned))?;
+                let stats: serde_json::Value = serde_json::from_str(&text)?;
+                let counted = counted(&stats, names);
+                ensure!(!counted.is_empty(), "none of {names:?} has counted: {text}");
+                counted.join(", ")
             }
         })
     }
@@ -337,6 +342,13 @@ impl Lab {
             .iter()
             .filter(|frame| matches!(&frame.seen, Seen::Ike(ike) if wanted(ike)))
             .count())
+    }
+
+    /// IKE_SA_INIT responses with a notification.
+    fn refused_initials(&self, notify: u16) -> Result<usize> {
+        self.count_ike(|ike| {
+            ike.exchange == IKE_SA_INIT && ike.response && ike.notifies.contains(&notify)
+        })
     }
 
     fn lans(&self) -> Vec<Network> {
@@ -448,6 +460,22 @@ impl Lab {
     }
 }
 
+/// The counters (`{"section":{"name":1}}`) whose names contain one of `names` and that are not zero.
+fn counted(stats: &serde_json::Value, names: &[String]) -> Vec<String> {
+    let sections = stats.as_object().into_iter().flatten();
+    sections
+        .flat_map(|(section, counters)| {
+            let counters = counters.as_object().into_iter().flatten();
+            counters.map(move |(name, value)| (format!("{section} {name}"), value))
+        })
+        .filter(|(name, value)| {
+            value.as_u64().is_some_and(|count| count > 0)
+                && names.iter().any(|wanted| name.contains(wanted.as_str()))
+        })
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect()
+}
+
 fn one_tunnel(daemon: &mut dyn Daemon, side: Side) -> Result<IkeSa> {
     daemon.check_alive()?;
     let mut sas = daemon.sas()?;
@@ -478,4 +506,18 @@ fn arrow(from: Side) -> String {
 
 fn seconds_of(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_counters_that_counted_are_an_explanation() {
+        let stats =
+            serde_json::json!({"ikev2": {"dropped malformed": 7, "dropped unknown spi": 0}});
+        let wanted = ["dropped".to_owned()];
+        assert_eq!(counted(&stats, &wanted), ["ikev2 dropped malformed: 7"]);
+        assert!(counted(&stats, &["nothing".to_owned()]).is_empty());
+    }
 }

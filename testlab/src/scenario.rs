@@ -258,6 +258,8 @@ pub enum Step {
     SomethingClear,
     /// So many IKE_SA_INIT responses said INVALID_KE_PAYLOAD.
     InvalidKeRounds(usize),
+    /// So many IKE_SA_INIT responses asked for a cookie.
+    CookieRounds(usize),
     /// At least so many CREATE_CHILD_SA requests were seen.
     Rekeys(usize),
     /// The log of a side has a line with one of these texts (in lower case).
@@ -268,6 +270,6 @@ pub enum Step {
     BadInput(Side, u32),
     /// tshark decrypts IKE_AUTH with the key log of a side and finds nothing malformed.
     Wireshark(Side),
-    /// The child SA uses this key exchange/these algorithms, as `ikectl` prints them.
-    Encrypts(Side, String),
+    /// `ikectl show stats` of a side: this counter, or one of these, has counted something.
+    Counted(Side, Vec<String>),
 }

@@ -1,6 +1,6 @@
 //! What the peers have to agree on, and what happens when they do not.
 
-use super::{bring_up, for_pairs};
+use super::{bring_up, for_pairs, pair};
 use crate::scenario::{Implementation, Peer, Scenario, Side, Step, Suite};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -34,6 +34,20 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .extend([Step::InvalidKeRounds(1), Step::Ping(Side::Left, 3)]);
         },
     ));
+    for left in [Implementation::Iked, Implementation::Strongswan] {
+        let mut scenario = pair(
+            "cookie",
+            "a responder that asks everybody for a cookie",
+            left,
+            Implementation::Iked,
+        );
+        scenario.right.extra = vec!["set cookie_threshold 0".into()];
+        scenario.steps = bring_up();
+        scenario
+            .steps
+            .extend([Step::CookieRounds(1), Step::Ping(Side::Left, 3)]);
+        all.push(scenario);
+    }
     for (subject, ike, esp) in [
         ("suite-cbc", Suite::cbc(&["ecp256"]), Suite::cbc(&[])),
         (
