@@ -66,7 +66,14 @@ pub(crate) fn ask(
             Ok(n) => rest = rest.get(n..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // It may have said why before it closed.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                break;
+            }
             Err(error) => return Err(failed(error)),
         }
     }

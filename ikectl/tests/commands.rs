@@ -69,6 +69,18 @@ fn rekey_fails_with_the_reason() {
 }
 
 #[test]
+fn a_daemon_that_refuses_the_caller_at_once_is_heard() {
+    for _ in 0..20 {
+        let refused = vec![Reply::failed(FailCode::Denied, "only root may")];
+        let (_, ran) = Daemon::start(Act::Dismiss(refused)).ikectl("show sa");
+        assert_eq!(
+            (ran.status, ran.err.as_str()),
+            (1, "ikectl: only root may\n")
+        );
+    }
+}
+
+#[test]
 fn reload_lists_what_it_did() {
     let report = ReloadReport {
         kept: vec!["office".into(), "warehouse".into()],

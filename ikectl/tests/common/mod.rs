@@ -33,6 +33,8 @@ pub enum Act {
     Raw(Vec<u8>),
     /// Closes without a word after the request.
     Close,
+    /// Answers without reading a request, and closes.
+    Dismiss(Vec<Reply>),
     /// Keeps the connection and says nothing more after these replies.
     Hang(Vec<Reply>),
 }
@@ -45,12 +47,17 @@ impl Daemon {
         let (tell, asked) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            if let Act::Dismiss(replies) = &act {
+                send(&mut stream, replies);
+                tell.send(Request::Version).unwrap();
+                return;
+            }
             let request = read_request(&mut stream);
             tell.send(request).unwrap();
             match act {
                 Act::Say(replies) => send(&mut stream, &replies),
                 Act::Raw(octets) => stream.write_all(&octets).unwrap(),
-                Act::Close => {}
+                Act::Close | Act::Dismiss(_) => {}
                 Act::Hang(replies) => {
                     send(&mut stream, &replies);
                     // Until the client goes.
