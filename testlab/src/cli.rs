@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::report::{complain, say};
 use crate::scenario::{Kernel, Scenario};
 use crate::suite::{self, Options};
+use crate::userns::{self, Place};
 use crate::{badinput, capture, command, demo, netns, scenarios, uml};
 
 /// Runs iked and other IKEv2 daemons against each other in network namespaces.
@@ -40,8 +41,6 @@ enum Verb {
         /// Leave it standing and say how to look around.
         #[arg(long)]
         keep: bool,
-        #[arg(long, hide = true)]
-        inside: bool,
     },
     /// Run scenarios that need a kernel with IPsec, inside User-Mode Linux.
     Uml {
@@ -120,7 +119,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
             let outcomes = suite::run(chosen, Options { jobs, keep })?;
             suite::conclude(&outcomes)
         }
-        Verb::Demo { keep, inside } => demo::run(keep, inside)?,
+        Verb::Demo { keep } => demo::run(keep)?,
         Verb::Uml { choice } => {
             let outcomes = uml::run(&choose(&choice, Kernel::Uml)?)?;
             suite::conclude(&outcomes)
@@ -177,6 +176,8 @@ fn choose(choice: &Choice, kernel: Kernel) -> Result<Vec<Scenario>> {
 
 /// Namespaces can be made, and nothing of a killed run is in the way.
 fn ready() -> Result<()> {
-    netns::sweep(&demo::kept(), false);
+    if userns::enter()? == Place::Machine {
+        netns::sweep(&demo::kept(), false);
+    }
     netns::available()
 }

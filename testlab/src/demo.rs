@@ -1,17 +1,15 @@
 //! `testlab demo`, which `make run` calls: two gateways, a tunnel, packets
-//! through it, and what an observer sees of them. Works as root, and as a
-//! normal user by starting itself again inside `unshare -Urnm`.
+//! through it, and what an observer sees of them. Works as root and as a
+//! normal user (see [`crate::userns`]).
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{find_program, run as run_command};
+use crate::command::find_program;
 use crate::daemon::binary;
 use crate::netns;
 use crate::report::{Mood, paint, say};
@@ -19,20 +17,13 @@ use crate::runner::Lab;
 use crate::scenario::{Dataplane, Mode, Scenario, Side, Step};
 use crate::scenarios;
 use crate::suite::lab_dir;
+use crate::userns::{self, Place};
 
 /// Runs the demonstration; true when all went well.
-pub fn run(keep: bool, inside: bool) -> Result<bool> {
+pub fn run(keep: bool) -> Result<bool> {
     check_programs()?;
-    if !geteuid().is_root() {
-        return Err(again_in_user_namespace(keep));
-    }
-    if inside {
-        run_command(
-            Command::new("mount").args(["-t", "tmpfs", "none", "/run"]),
-            Duration::from_secs(5),
-        )
-        .context("cannot mount a private /run")?;
-    } else {
+    let place = userns::enter()?;
+    if place == Place::Machine {
         netns::sweep(&kept(), false);
     }
     let dir = lab_dir()?.join("demo");
@@ -48,7 +39,7 @@ pub fn run(keep: bool, inside: bool) -> Result<bool> {
         return Err(error);
     }
     if keep {
-        leave_standing(lab, &dir, inside)?;
+        leave_standing(lab, &dir, place)?;
     } else {
         drop(lab);
         let _ = std::fs::remove_dir_all(&dir);
@@ -149,7 +140,7 @@ fn show(lab: &mut Lab, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn leave_standing(lab: Lab, dir: &Path, inside: bool) -> Result<()> {
+fn leave_standing(lab: Lab, dir: &Path, place: Place) -> Result<()> {
     let (namespaces, daemons, runtime) = lab.keep();
     let kept = Kept {
         namespaces,
@@ -158,7 +149,9 @@ fn leave_standing(lab: Lab, dir: &Path, inside: bool) -> Result<()> {
     };
     std::fs::write(dir.join(KEPT), serde_json::to_vec_pretty(&kept)?)?;
     let enter = match kept.daemons.first() {
-        Some(pid) if inside => format!("nsenter -t {pid} -U -m --preserve-credentials "),
+        Some(pid) if place == Place::UserNamespace => {
+            format!("nsenter -t {pid} -U -m --preserve-credentials ")
+        }
         _ => String::new(),
     };
     let name = |end: &str| {
@@ -219,24 +212,4 @@ fn check_programs() -> Result<()> {
         bail!("/dev/net/tun is missing: `modprobe tun`, or give this container the device");
     }
     Ok(())
-}
-
-/// Replaces this process; comes back only with an error.
-fn again_in_user_namespace(keep: bool) -> anyhow::Error {
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return error.into(),
-    };
-    say("Not root: starting again in a user namespace of our own (unshare -Urnm).");
-    let mut command = Command::new("unshare");
-    command
-        .args(["--user", "--map-root-user", "--net", "--mount"])
-        .arg(program)
-        .args(["demo", "--inside"]);
-    if keep {
-        command.arg("--keep");
-    }
-    let error = command.exec();
-    anyhow::Error::from(error)
-        .context("cannot start `unshare`; run this as root, or allow unprivileged user namespaces")
 }

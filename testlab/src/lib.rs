@@ -34,4 +34,5 @@ pub mod suite;
 pub mod topology;
 pub mod traffic;
 pub mod uml;
+pub mod userns;
 pub mod wireshark;

@@ -26,9 +26,8 @@ impl Namespace {
     /// Makes a namespace with forwarding on, reverse-path filters off and loopback up.
     pub fn create(lab: &LabId, role: &str) -> Result<Self> {
         let name = lab.namespace(role);
-        run(Command::new("ip").args(["netns", "add", &name]), LIMIT).context(
-            "cannot make a network namespace (root is needed, or `unshare -Urnm testlab …`)",
-        )?;
+        run(Command::new("ip").args(["netns", "add", &name]), LIMIT)
+            .context("cannot make a network namespace")?;
         let made = Self {
             name,
             keep: AtomicBool::new(false),

@@ -128,11 +128,36 @@ fn verdict(outcome: Option<&Outcome>, done: usize, total: usize, lab: &Path) -> 
             paint(Mood::Good, "PASS")
         ),
         Some(why) => format!(
-            "{} {name} ({seconds:.1} s) [{done}/{total}]\n     {why}\n     logs and captures: {}",
+            "{} {name} ({seconds:.1} s) [{done}/{total}]\n     {why}\n{}     logs and captures: {}",
             paint(Mood::Bad, "FAIL"),
+            last_words(&lab.join(name)),
             lab.join(name).display()
         ),
     }
+}
+
+/// The ends of the daemons' logs, for those who see nothing but this output.
+fn last_words(dir: &Path) -> String {
+    let mut text = String::new();
+    for log in [
+        "left/iked.log",
+        "left/charon.log",
+        "right/iked.log",
+        "right/charon.log",
+    ] {
+        let Ok(content) = std::fs::read_to_string(dir.join(log)) else {
+            continue;
+        };
+        // strongSwan logs each of our questions.
+        let lines: Vec<&str> = content
+            .lines()
+            .filter(|line| !line.contains(" vici client "))
+            .collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(12)) {
+            text.push_str(&format!("     {log}: {line}\n"));
+        }
+    }
+    text
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
