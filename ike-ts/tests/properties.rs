@@ -150,6 +150,7 @@ proptest! {
         prop_assert!(a.contains(&a));
     }
 
+    //= rfc7296#2.9: the responder may narrow the offer, to no more than the offer
     #[test]
     fn narrowing_allows_what_both_sides_allow(offered in list(), configured in list()) {
         let narrowed = narrow(&offered, &configured);

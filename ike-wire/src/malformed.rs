@@ -201,6 +201,10 @@ fn message(first: u8, chain: &[u8]) -> Vec<u8> {
     message
 }
 
+//= rfc7296#3.3.1: 0 if this is the last proposal, 2 if more follow
+//= rfc7296#3.3.2: 0 if this is the last transform, 3 if more follow
+//= rfc7296#3.14: SK is the last payload, its next-payload field is about the inside
+//= rfc7383#2.5: fragments are numbered from 1 to the total
 #[test]
 fn every_malformed_structure_is_refused_with_its_place_and_cause() {
     for &(first, chain, kind, offset) in CASES {
@@ -225,6 +229,7 @@ fn every_cause_has_a_malformed_message() {
     assert_eq!(seen, all);
 }
 
+//= rfc7296#2.5: a message of a higher major version is not processed
 #[test]
 fn the_faults_of_a_header_are_named() {
     let good = message(0, &[]);
@@ -305,6 +310,7 @@ fn what_is_odd_but_well_formed_is_shown() {
     }
 }
 
+//= rfc7296#3.1: reserved flag bits are zero when sent and ignored when received
 #[test]
 fn reserved_bits_are_ignored_and_sent_as_zero() {
     let mut octets = message(

@@ -119,6 +119,8 @@ fn a_sealed_length_that_does_not_fit_is_refused() {
     assert_eq!(encode_sk_prefix(&header, &[], sk, 65531, &mut out), Ok(32));
 }
 
+//= rfc3948#2.2: four zero octets where ESP has its SPI mark an IKE message
+//= rfc3948#2.3: a keepalive is a single octet 0xff
 #[test]
 fn datagrams_are_told_apart_by_port_and_marker() {
     let ike = |octets| Datagram::Ike(octets);
@@ -150,6 +152,7 @@ fn names_are_those_of_the_registries() {
     );
 }
 
+//= rfc7296#2.5: an unknown payload is skipped, unless it is critical
 #[test]
 fn an_unknown_critical_payload_is_found_and_others_are_skipped() {
     let unknown = |kind, critical| Payload {
@@ -265,4 +268,21 @@ fn every_payload_is_shown_and_terminal_controls_are_not() {
   PayloadType(200) 09
 ";
     assert_eq!(chain.pretty().to_string(), expected);
+}
+
+//= rfc7296#3.3.6: a transform with an attribute that is not understood is not chosen
+#[test]
+fn only_a_single_key_length_is_an_attribute_that_is_understood() {
+    let with = |attributes: &[Attribute<'static>]| Transform {
+        attributes: attributes.to_vec(),
+        ..Transform::new(TransformType::ENCR, 20, None)
+    };
+    let length = Attribute::Value(AttributeType::KEY_LENGTH, 128);
+    assert!(!with(&[]).has_unknown_attributes());
+    assert!(!with(core::slice::from_ref(&length)).has_unknown_attributes());
+    assert!(with(&[length.clone(), length]).has_unknown_attributes());
+    assert!(with(&[Attribute::Value(AttributeType(15), 128)]).has_unknown_attributes());
+    let variable = Attribute::Data(AttributeType::KEY_LENGTH, vec![0, 128].into());
+    assert!(with(core::slice::from_ref(&variable)).has_unknown_attributes());
+    assert_eq!(with(&[variable]).key_bits(), None);
 }
