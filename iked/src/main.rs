@@ -1,1 +1,6 @@
-fn main() {}
+//! The IKEv2 daemon.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    iked::cli::main()
+}

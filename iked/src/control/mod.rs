@@ -1,2 +1,4 @@
 //! The control socket.
 pub mod proto;
+#[cfg(feature = "daemon")]
+pub mod server;
