@@ -24,7 +24,8 @@ fn world() -> Vec<Packet> {
     let addrs = (0..=9u32)
         .map(|low| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + low)))
         .chain([IpAddr::V4(Ipv4Addr::BROADCAST)])
-        .chain((0..=4).map(|low| IpAddr::V6(Ipv6Addr::from_bits(low))));
+        .chain((0..=4).map(|low| IpAddr::V6(Ipv6Addr::from_bits(low))))
+        .chain([IpAddr::V6(Ipv6Addr::from_bits(u128::MAX))]);
     let mut packets = Vec::new();
     for addr in addrs {
         for port in ports.clone() {
@@ -131,7 +132,7 @@ fn bits(addr: IpAddr) -> u128 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn an_intersection_takes_the_packets_that_both_take(a in selector(), b in selector()) {

@@ -30,7 +30,7 @@ fn settles(octets: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn a_message_reads_as_it_was_written(message in strategy::message()) {
