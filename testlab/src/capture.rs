@@ -25,7 +25,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 use rustix::process::Signal;
 
-use crate::command::{Background, wait_for};
+use crate::command::{Background, Hopeless, wait_for};
 use crate::netns::Namespace;
 use crate::packet::{self, Frame, Network, Seen};
 
@@ -61,7 +61,8 @@ impl Capture {
         let mut process = Background::spawn("testlab record", &mut command, &log)?;
         wait_for("the recorder starts", Duration::from_secs(10), || {
             if let Some(status) = process.ended() {
-                bail!("it ended ({status}); see {}", log.display());
+                let text = format!("it ended ({status}); see {}", log.display());
+                return Err(Hopeless(text).into());
             }
             ready.metadata().map(drop).context("not ready")
         })?;

@@ -67,12 +67,25 @@ pub fn pause(duration: Duration) -> Result<()> {
     }
 }
 
+/// Something that waiting cannot mend.
+#[derive(Debug)]
+pub struct Hopeless(pub String);
+
+impl std::fmt::Display for Hopeless {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Hopeless {}
+
 /// Asks `probe` until it gives a value; its last complaint is the error when time runs out.
 pub fn wait_for<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T>) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
         match probe() {
             Ok(value) => return Ok(value),
+            Err(error) if error.is::<Hopeless>() => return Err(error.context(what.to_owned())),
             Err(error) if Instant::now() >= end => {
                 return Err(error.context(format!("{what}: not within {:.0?}", limit)));
             }
@@ -306,6 +319,16 @@ mod tests {
             output(Command::new("sleep").arg("30"), Duration::from_millis(200)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5));
         assert!(error.to_string().contains("sleep 30"), "{error}");
+    }
+
+    #[test]
+    fn what_waiting_cannot_mend_is_not_waited_for() {
+        let start = Instant::now();
+        let error = wait_for("it answers", Duration::from_secs(30), || -> Result<()> {
+            Err(Hopeless("it is dead".into()).into())
+        });
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(format!("{:#}", error.unwrap_err()).contains("it is dead"));
     }
 
     #[test]

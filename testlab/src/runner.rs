@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::badinput;
 use crate::capture::{Capture, Summary};
-use crate::command::{pause, wait_for};
+use crate::command::{Hopeless, pause, wait_for};
 use crate::daemon::{self, Daemon, IkeSa, Setup};
 use crate::netns::LabId;
 use crate::packet::{
@@ -477,7 +477,9 @@ fn counted(stats: &serde_json::Value, names: &[String]) -> Vec<String> {
 }
 
 fn one_tunnel(daemon: &mut dyn Daemon, side: Side) -> Result<IkeSa> {
-    daemon.check_alive()?;
+    daemon
+        .check_alive()
+        .map_err(|error| Hopeless(format!("{error:#}")))?;
     let mut sas = daemon.sas()?;
     ensure!(
         sas.len() == 1 && sas[0].established && sas[0].children.len() == 1,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{CONNECTION, ChildSa, Daemon, IkeSa, Setup};
-use crate::command::{Background, run, run_quietly, wait_for};
+use crate::command::{Background, Hopeless, run, run_quietly, wait_for};
 use crate::scenario::{Mode, Suite, What};
 
 /// An iked.
@@ -103,7 +103,8 @@ impl Daemon for Iked {
         let show = |it: &Self| run(&mut it.ikectl(&["show", "sa", "--json"])?, LIMIT);
         wait_for("iked answers", Duration::from_secs(15), || {
             if let Some(status) = process.ended() {
-                bail!("iked ended ({status}): {}", last_line(&self.log()));
+                let last = last_line(&self.log()).to_owned();
+                return Err(Hopeless(format!("iked ended ({status}): {last}")).into());
             }
             show(self)
         })

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::swanctl;
 use super::{CONNECTION, Daemon, IkeSa, Setup};
-use crate::command::{Background, find_program, run, run_quietly, wait_for};
+use crate::command::{Background, Hopeless, find_program, run, run_quietly, wait_for};
 use crate::scenario::{Dataplane, Mode, Suite, What};
 
 const CHARON: &str = "/usr/lib/ipsec/charon";
@@ -76,7 +76,7 @@ impl Daemon for StrongSwan {
             Background::spawn("charon", &mut command, &self.setup.dir.join("charon.out"))?;
         wait_for("charon answers", Duration::from_secs(15), || {
             if let Some(status) = process.ended() {
-                bail!("charon ended ({status})");
+                return Err(Hopeless(format!("charon ended ({status})")).into());
             }
             run(&mut self.swanctl(&["--stats"]), Duration::from_secs(5))
         })
