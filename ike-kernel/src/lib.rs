@@ -45,6 +45,7 @@ mod child;
 mod error;
 mod event;
 mod mock;
+mod netlink;
 mod plane;
 pub mod probe;
 pub mod route;
