@@ -95,8 +95,8 @@ impl Plane {
     /// An error means the descriptor is of no more use (the TUN device was deleted).
     pub fn on_readable(&mut self, source: Source) -> Result<(), KernelError> {
         match source {
-            Source::Tun => self.from_tun(),
-            Source::Socket(role) => self.from_network(role),
+            Source::Tun => self.read_tun(),
+            Source::Socket(role) => self.read_network(role),
         }
     }
     /// Traffic of the children that moved since the last call, to be called about every second.
@@ -108,7 +108,7 @@ impl Plane {
         self.core.drops()
     }
 
-    fn from_tun(&mut self) -> Result<(), KernelError> {
+    fn read_tun(&mut self) -> Result<(), KernelError> {
         let mut result = Ok(());
         for _ in 0..TUN_BATCH {
             let len = match rustix::io::read(&self.tun, &mut self.tun_buf[..]) {
@@ -153,7 +153,7 @@ impl Plane {
         self.core.count(Drop::NotSent, lost);
     }
 
-    fn from_network(&mut self, role: SocketRole) -> Result<(), KernelError> {
+    fn read_network(&mut self, role: SocketRole) -> Result<(), KernelError> {
         let Some((_, fd)) = self.sockets.iter().find(|(r, _)| *r == role) else {
             return Ok(());
         };
