@@ -11,7 +11,7 @@ use crate::badinput;
 use crate::capture::{Capture, Summary};
 use crate::command::{Hopeless, pause, wait_for};
 use crate::daemon::{self, Daemon, IkeSa, Setup};
-use crate::netns::LabId;
+use crate::netns::{LabId, Namespace};
 use crate::packet::{
     COOKIE, CREATE_CHILD_SA, Frame, IKE_SA_INIT, INVALID_KE_PAYLOAD, Network, Seen,
 };
@@ -34,6 +34,7 @@ pub fn run(scenario: &Scenario, dir: &FilePath, progress: &Progress) -> Result<(
             }
         }
     }
+    // Those that were stopped on purpose are not missed.
     lab.daemon(Side::Left).check_alive()?;
     lab.daemon(Side::Right).check_alive()
 }
@@ -48,6 +49,8 @@ pub struct Lab {
     captures: Vec<Capture>,
     /// The network.
     pub topology: Topology,
+    /// Links, routes, rules, SAs and policies of both gateways before anything was started.
+    untouched: [Vec<String>; 2],
     dir: PathBuf,
     _runtime: tempfile::TempDir,
 }
@@ -81,6 +84,7 @@ impl Lab {
             left: prepare(Side::Left)?,
             right: prepare(Side::Right)?,
             captures,
+            untouched: [Side::Left, Side::Right].map(|side| kernel_state(topology.gateway(side))),
             topology,
             dir: dir.to_owned(),
             _runtime: runtime,
@@ -259,6 +263,13 @@ impl Lab {
                     self.count_ike(|ike| ike.exchange == CREATE_CHILD_SA && !ike.response)?;
                 ensure!(seen >= *least, "only {seen} CREATE_CHILD_SA requests");
                 format!("{seen} CREATE_CHILD_SA requests")
+            }
+            Step::NothingLeft(side) => {
+                let before = &self.untouched[*side as usize];
+                let mut after = kernel_state(self.topology.gateway(*side));
+                after.retain(|line| !before.contains(line));
+                ensure!(after.is_empty(), "left in the kernel: {after:?}");
+                format!("{} gateway: nothing is left in the kernel", side.name())
             }
             Step::Log(side, texts) => {
                 let line = wait_for("the log says why", Duration::from_secs(3), || {
@@ -458,6 +469,32 @@ impl Lab {
         }
         let _ = std::fs::write(self.dir.join("state.txt"), text);
     }
+}
+
+/// What a daemon may change in a kernel, line by line.
+fn kernel_state(gateway: &Namespace) -> Vec<String> {
+    let mut lines = Vec::new();
+    for arguments in [
+        &["-br", "link"][..],
+        &["rule"],
+        &["-6", "rule"],
+        &["route", "show", "table", "all"],
+        &["-6", "route", "show", "table", "all"],
+        &["xfrm", "state"],
+        &["xfrm", "policy"],
+    ] {
+        let mut command = gateway.command("ip");
+        let shown = crate::command::run_quietly(command.args(arguments));
+        lines.extend(
+            shown
+                .lines()
+                .map(|line| line.trim().to_owned())
+                // Link-local addresses come up by themselves, some time later.
+                .filter(|line| !line.contains("fe80:") && !line.contains("ff00:"))
+                .map(|line| format!("{}: {line}", arguments.join(" "))),
+        );
+    }
+    lines
 }
 
 /// The counters (`{"section":{"name":1}}`) whose names contain one of `names` and that are not zero.

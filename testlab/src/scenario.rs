@@ -262,6 +262,8 @@ pub enum Step {
     CookieRounds(usize),
     /// At least so many CREATE_CHILD_SA requests were seen.
     Rekeys(usize),
+    /// Nothing of a daemon is left in the kernel of a side: no device, route, rule, SA or policy.
+    NothingLeft(Side),
     /// The log of a side has a line with one of these texts (in lower case).
     Log(Side, Vec<String>),
     /// Wait so many seconds.

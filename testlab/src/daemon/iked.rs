@@ -233,7 +233,9 @@ fn process_role(pid: i32) -> Option<String> {
 
 fn role_of(cmdline: &str) -> Option<String> {
     let mut words = cmdline.split('\0');
-    if !words.next()?.ends_with("iked") {
+    // The children call themselves `iked: ca` and so on.
+    let program = words.next()?.rsplit('/').next()?;
+    if program.split(':').next() != Some("iked") {
         return None;
     }
     let mut role = "parent";
@@ -388,7 +390,10 @@ mod tests {
 
     #[test]
     fn a_process_is_known_by_the_role_it_was_started_with() {
-        assert_eq!(role_of("/x/iked\0--process\0esp\0").as_deref(), Some("esp"));
+        assert_eq!(
+            role_of("iked: esp\0--process\0esp\0").as_deref(),
+            Some("esp")
+        );
         assert_eq!(role_of("/x/iked\0-d\0-f\0c\0").as_deref(), Some("parent"));
         assert_eq!(role_of("sh\0-c\0x\0"), None);
     }

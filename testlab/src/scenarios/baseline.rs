@@ -28,7 +28,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 Step::Ping(Side::Right, 3),
                 Step::Stop(Side::Right),
                 Step::NoSa(8),
-                Step::Start(Side::Right),
+                Step::NothingLeft(Side::Right),
             ]);
         },
     ));

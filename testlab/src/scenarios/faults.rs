@@ -88,7 +88,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     }
     all.extend(iked_only(
         "leak-stop",
-        "a clean stop takes the block away",
+        "a clean stop takes the block away, with everything else",
         |scenario| {
             scenario.left.mode = Mode::Active;
             scenario.steps = vec![
@@ -96,6 +96,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 Step::NoPing(Side::Left),
                 Step::NothingClear,
                 Step::Stop(Side::Left),
+                Step::NothingLeft(Side::Left),
                 Step::PingWithin(Side::Left, 5),
                 Step::SomethingClear,
                 Step::Start(Side::Left),

@@ -50,6 +50,9 @@ fn kernel_esp(
         Step::Ping(Side::Left, 3),
         Step::RawEsp,
         Step::OnlyEsp,
+        Step::Stop(Side::Left),
+        Step::NoSa(8),
+        Step::NothingLeft(Side::Left),
     ]);
     scenario.seconds = 30;
     scenario
