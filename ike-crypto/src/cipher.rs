@@ -152,7 +152,7 @@ impl Cipher {
 
     /// Octets of encryption keying material, salt included (RFC 4106 §8.1).
     pub fn encr_key_len(self) -> usize {
-        //= rfc5282#7.1: the keying material is the AES key followed by four octets of salt
+        //= rfc5282#7.1: the salt is the last four octets of the keying material
         match self {
             Self::AesGcm16 { key_bits }
             | Self::AesGcm12 { key_bits }

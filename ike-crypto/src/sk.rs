@@ -115,3 +115,26 @@ fn pad_len(cipher: Cipher, plain_len: usize) -> usize {
 }
 
 const MAX_IV_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    #[test]
+    fn nothing_is_sealed_when_all_ivs_have_been_used() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let key = Secret::new(alloc::vec![1; 20]);
+        let cipher = Cipher::AesGcm16 { key_bits: 128 };
+        let mut sk = SkCipher::new(cipher, &key, &Secret::empty()).unwrap();
+        sk.counter = Some(u64::MAX);
+        let mut message = b"header".to_vec();
+        sk.seal(&mut message, b"payloads", &mut rng).unwrap();
+        let mut message = b"header".to_vec();
+        assert_eq!(
+            sk.seal(&mut message, b"payloads", &mut rng),
+            Err(CryptoError::TooLong)
+        );
+        assert_eq!(message, b"header");
+    }
+}

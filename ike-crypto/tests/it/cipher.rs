@@ -55,6 +55,8 @@ fn transforms_round_trip() {
     }
 }
 
+//= rfc7296#3.3.5: the Key Length attribute is not used with a key of fixed length
+//= rfc7634#4: no integrity transform, or NONE
 #[test]
 fn nonsensical_combinations_of_transforms_are_refused() {
     let mac = Some(IntegId::HMAC_SHA2_256_128);
@@ -81,6 +83,8 @@ fn nonsensical_combinations_of_transforms_are_refused() {
     }
 }
 
+//= rfc4868#2.1.1: as an integrity algorithm the key has the length of the hash output
+//= rfc5282#7.1: the salt is the last four octets of the keying material
 #[test]
 fn lengths_are_those_of_the_rfcs() {
     let lengths = |c: Cipher| {
@@ -152,6 +156,8 @@ fn gcm(key_bits: u16) -> [Cipher; 3] {
     ]
 }
 
+//= rfc5282#4: the nonce is the salt followed by the IV
+//= rfc5282#7.1: the salt is the last four octets of the keying material
 #[test]
 fn wycheproof_aes_gcm() {
     wycheproof_aead(&vectors!("wycheproof/aes_gcm_test.json"), gcm);

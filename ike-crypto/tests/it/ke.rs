@@ -75,6 +75,8 @@ fn debug_output_does_not_show_the_private_key() {
 }
 
 /// Public values of the wrong length, in particular without leading zeros, and empty ones.
+//= rfc7296#3.4: a public value has the length of the prime, with zeros prepended if need be
+//= rfc8031#3.1: public values are 32 octets
 #[test]
 fn public_values_of_another_length_are_refused() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
@@ -95,6 +97,8 @@ fn public_values_of_another_length_are_refused() {
     }
 }
 
+//= rfc5903#7: the KE data is x followed by y, each as long as the prime
+//= rfc5903#7: the shared secret is the x coordinate alone
 #[test]
 fn rfc_5903_vectors_for_the_ecp_groups() {
     let file = vectors!("rfc_vectors.json");
@@ -145,6 +149,8 @@ fn rfc_8031_and_rfc_7748_vectors_for_curve25519() {
     assert_eq!(shared, secret(v, "K"));
 }
 
+//= rfc7748#6.1: the all-zero shared secret, of a public value of small order, is refused
+//= rfc8031#3.2: the most significant bit is masked and non-canonical values are accepted
 #[test]
 fn wycheproof_x25519() {
     let file = vectors!("wycheproof/x25519_test.json");
@@ -214,6 +220,7 @@ fn wycheproof_ecdh(method: KeMethod, width: usize, file: &Value) {
     assert_eq!(checked, number(file, "numberOfTests"));
 }
 
+//= rfc6989#2.3: the peer's point has coordinates in range and lies on the curve
 #[test]
 fn points_off_the_curve_and_out_of_range_are_refused() {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
@@ -310,6 +317,7 @@ fn every_modp_group_agrees_with_num_bigint() {
     }
 }
 
+//= rfc7296#2.14: the shared secret has the length of the prime, with zeros prepended if need be
 #[test]
 fn a_shared_secret_with_leading_zeros_keeps_them() {
     // Exponents are tried until the oracle's result is short.
@@ -332,6 +340,7 @@ fn a_shared_secret_with_leading_zeros_keeps_them() {
     agrees_with_the_oracle(KeMethod::MODP2048, 2048, exponent, &peer);
 }
 
+//= rfc6989#2.1: a public value y satisfies 1 < y < p - 1
 #[test]
 fn modp_public_values_outside_the_open_range_are_refused() {
     let mut rng = ChaCha20Rng::seed_from_u64(5);

@@ -124,6 +124,7 @@ fn strongswan_prf_and_prf_plus_vectors() {
     assert_eq!(checked, 6);
 }
 
+//= rfc7296#2.13: prf+ is defined for up to 255 outputs of the prf, as the counter is one octet
 #[test]
 fn prf_plus_ends_after_255_outputs() {
     for prf in ALL {

@@ -35,6 +35,9 @@ fn common_part_agrees(ours: &[u8], theirs: &[u8], what: &Value) {
     assert_eq!(ours[..len], theirs[..len], "{what}");
 }
 
+//= rfc7296#2.14: SKEYSEED = prf(Ni | Nr, g^ir)
+//= rfc7296#2.14: the keys are cut from prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) in the order d, ai, ar, ei, er, pi, pr
+//= rfc7296#2.17: keys for initiator to responder come first; encryption keys before integrity keys
 #[test]
 fn nist_ikev2_kdf_vectors() {
     let file = vectors!("ikev2_kdf.json");
@@ -189,6 +192,8 @@ fn keys_of_every_intermediate_round_agree_with_strongswan() {
     }
 }
 
+//= rfc7296#2.15: the signed octets end with prf(SK_p, RestOfIDPayload), so that the identity is covered
+//= rfc7296#2.15: a shared secret is padded with these 17 ASCII characters, without a terminating zero
 #[test]
 fn auth_after_intermediate_rounds_agrees_with_strongswan() {
     use ike_crypto::auth::{shared_key_mac, signed_octets, verify_shared_key};
@@ -281,6 +286,7 @@ fn keys_of_a_rekeyed_ike_sa_agree_with_strongswan() {
     agrees(&keys, v);
 }
 
+//= rfc7296#2.18: the PRF of the old IKE SA makes SKEYSEED of the new one
 #[test]
 fn a_rekey_uses_the_old_prf_for_skeyseed_and_the_new_one_for_the_rest() {
     let suite = suite(Cipher::AesGcm16 { key_bits: 128 }, Prf::HmacSha2_512);

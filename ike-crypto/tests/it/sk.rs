@@ -16,6 +16,8 @@ fn pair(cipher: Cipher) -> (SkCipher, SkCipher) {
     )
 }
 
+//= rfc5282#3: no padding is needed for an AEAD, but the Pad Length octet is there
+//= rfc5282#5.1: the associated data is everything from the IKE header to before the IV
 #[test]
 fn the_message_of_rfc_7634_opens() {
     let file = vectors!("rfc_vectors.json");
@@ -31,6 +33,7 @@ fn the_message_of_rfc_7634_opens() {
     assert_eq!(padded.last(), Some(&0));
 }
 
+//= rfc5282#3.1: the IV is unique for each use of a key
 #[test]
 fn aead_ivs_count_and_never_repeat() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -43,6 +46,7 @@ fn aead_ivs_count_and_never_repeat() {
     }
 }
 
+//= rfc7296#3.14: the IV of a CBC cipher is unpredictable
 #[test]
 fn cbc_ivs_come_from_the_generator() {
     let (mut sender, _) = pair(Cipher::AesCbc {
@@ -57,6 +61,7 @@ fn cbc_ivs_come_from_the_generator() {
 }
 
 /// Sealed by hand, since our own padding is always zeros and minimal.
+//= rfc7296#3.14: the recipient accepts any padding of any length that gives whole blocks
 #[test]
 fn any_padding_is_accepted_up_to_255_octets() {
     for cipher in all() {
@@ -126,6 +131,7 @@ fn real_keys_work_in_both_directions() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+    //= rfc7296#3.14: the integrity checksum covers everything from the IKE header to before itself
     #[test]
     fn sealed_messages_open_and_changed_or_cut_ones_do_not(
         cipher in prop::sample::select(all()),
