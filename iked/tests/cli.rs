@@ -64,9 +64,9 @@ fn all_errors_are_told_at_once_with_their_place() {
 
 #[test]
 fn a_macro_on_the_command_line_overrides_the_file() {
-    let text = "peer = \"192.0.2.2\"\n\
-        ikev2 \"gw\" esp from 10.1.0.0/24 to 10.2.0.0/24 peer $peer psk \"x\"\n";
-    let (code, out, err) = check(text, &["-v", "-D", "peer=198.51.100.7"]);
+    let text = "remote = \"192.0.2.2\"\n\
+        ikev2 \"gw\" esp from 10.1.0.0/24 to 10.2.0.0/24 peer $remote psk \"x\"\n";
+    let (code, out, err) = check(text, &["-v", "-D", "remote=198.51.100.7"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(
         out.contains("198.51.100.7") && !out.contains("192.0.2.2"),

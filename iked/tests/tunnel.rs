@@ -17,9 +17,7 @@ fn site(name: &str) -> Site {
         "ip -n {l} link add wan type veth peer name wan netns {r} && \
          ip -n {l} addr add 192.0.2.1/24 dev wan && ip -n {r} addr add 192.0.2.2/24 dev wan && \
          ip -n {l} link set wan up && ip -n {r} link set wan up && \
-         ip -n {l} link add lan type dummy && ip -n {r} link add lan type dummy && \
-         ip -n {l} addr add 10.1.0.1/24 dev lan && ip -n {r} addr add 10.2.0.1/24 dev lan && \
-         ip -n {l} link set lan up && ip -n {r} link set lan up && \
+         ip -n {l} addr add 10.1.0.1/24 dev lo && ip -n {r} addr add 10.2.0.1/24 dev lo && \
          ip -n {l} route add 10.2.0.0/24 via 192.0.2.2 && \
          ip -n {r} route add 10.1.0.0/24 via 192.0.2.1",
         l = left.0,

@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether the tests can be done; says so if not.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         eprintln!("skipped: needs root, or unshare -Urnm");
@@ -22,12 +22,12 @@ pub fn is_root() -> bool {
 }
 
 /// Runs a command to its end.
-pub fn run(command: &str) -> Output {
+pub(crate) fn run(command: &str) -> Output {
     Command::new("sh").args(["-c", command]).output().unwrap()
 }
 
 /// Runs a command that must work; its output.
-pub fn must(command: &str) -> String {
+pub(crate) fn must(command: &str) -> String {
     let output = run(command);
     assert!(
         output.status.success(),
@@ -38,7 +38,7 @@ pub fn must(command: &str) -> String {
 }
 
 /// Waits until something is true.
-pub fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < end, "{what} does not happen");
@@ -47,16 +47,16 @@ pub fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// Writes a private configuration file.
-pub fn write_config(path: &Path, text: &str) {
+pub(crate) fn write_config(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A network namespace, gone when dropped.
-pub struct Netns(pub String);
+pub(crate) struct Netns(pub(crate) String);
 
 impl Netns {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let name = format!("iked{}-{name}", std::process::id());
         must(&format!(
             "ip netns add {name} && ip -n {name} link set lo up"
@@ -64,11 +64,11 @@ impl Netns {
         Self(name)
     }
 
-    pub fn run(&self, command: &str) -> Output {
+    pub(crate) fn run(&self, command: &str) -> Output {
         run(&format!("ip netns exec {} {command}", self.0))
     }
 
-    pub fn must(&self, command: &str) -> String {
+    pub(crate) fn must(&self, command: &str) -> String {
         must(&format!("ip netns exec {} {command}", self.0))
     }
 }
@@ -80,7 +80,7 @@ impl Drop for Netns {
 }
 
 /// A running daemon; killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -89,7 +89,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts `iked -d` and does not wait.
-    pub fn start(netns: &Netns, config: &str, flags: &[&str]) -> Self {
+    pub(crate) fn start(netns: &Netns, config: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let conf = dir.path().join("iked.conf");
         write_config(&conf, config);
@@ -128,22 +128,22 @@ impl Daemon {
     }
 
     /// Starts it and waits until it is ready.
-    pub fn ready(netns: &Netns, config: &str, flags: &[&str]) -> Self {
+    pub(crate) fn ready(netns: &Netns, config: &str, flags: &[&str]) -> Self {
         let mut daemon = Self::start(netns, config, flags);
         daemon.wait_for_line("ready, version");
         daemon
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for a log line.
-    pub fn wait_for_line(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
         if let Some(line) = self.seen.iter().find(|l| l.contains(text)) {
             return line.clone();
         }
@@ -163,13 +163,13 @@ impl Daemon {
     }
 
     /// Everything logged so far.
-    pub fn log(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         self.seen.extend(self.lines.try_iter());
         self.seen.join("\n")
     }
 
     /// The processes it made, by role.
-    pub fn processes(&self) -> Vec<(String, u32)> {
+    pub(crate) fn processes(&self) -> Vec<(String, u32)> {
         let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid()))
             .unwrap_or_default();
         children
@@ -183,7 +183,7 @@ impl Daemon {
             .collect()
     }
 
-    pub fn process(&self, role: &str) -> u32 {
+    pub(crate) fn process(&self, role: &str) -> u32 {
         let processes = self.processes();
         let found = processes.iter().find(|(name, _)| name == role);
         found
@@ -191,12 +191,12 @@ impl Daemon {
             .1
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         must(&format!("kill -{signal} {}", self.pid()));
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
