@@ -1,4 +1,5 @@
 //! The command line: what it prints and how it exits.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use std::path::PathBuf;

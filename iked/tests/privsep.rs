@@ -1,4 +1,5 @@
 //! What each process may and may not do, as the kernel tells it.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,6 @@
 //! Two daemons, two network namespaces, the userspace data plane: packets go through, nothing
 //! leaves in clear, and a clean stop leaves nothing behind.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use common::{Daemon, Netns, is_root, must, wait_for};

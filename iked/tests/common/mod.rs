@@ -1,6 +1,6 @@
 //! A real daemon in a network namespace of its own, for the tests of this directory. They need
 //! root (or `unshare -Urnm`); without it they say so and do nothing.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
