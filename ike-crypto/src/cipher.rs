@@ -309,3 +309,31 @@ impl CipherKeys {
 const SALT_LEN: usize = 4;
 const AEAD_IV_LEN: usize = 8;
 const AES_BLOCK_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    fn wiped<T: ZeroizeOnDrop>() {}
+
+    /// Fails to compile when a feature that wipes keys gets lost.
+    #[test]
+    fn expanded_keys_are_wiped_on_drop() {
+        wiped::<aes::Aes128>();
+        wiped::<aes::Aes192>();
+        wiped::<aes::Aes256>();
+        wiped::<aes_gcm::Aes128Gcm>();
+        wiped::<aes_gcm::Aes256Gcm>();
+        wiped::<chacha20poly1305::ChaCha20Poly1305>();
+        // What an HMAC consists of; it has no mark of its own.
+        wiped::<sha1::Sha1>();
+        wiped::<sha2::Sha256>();
+        wiped::<sha2::Sha384>();
+        wiped::<sha2::Sha512>();
+        wiped::<x25519_dalek::StaticSecret>();
+        wiped::<x25519_dalek::SharedSecret>();
+        wiped::<p256::SecretKey>();
+        wiped::<p384::SecretKey>();
+        wiped::<p521::SecretKey>();
+    }
+}

@@ -60,3 +60,15 @@ fn suites_survive_serialization() {
     let written = postcard::to_stdvec(&suite).unwrap();
     assert_eq!(postcard::from_bytes::<ChildSuite>(&written), Ok(suite));
 }
+
+/// Slow key exchanges run on other threads; packet keys are shared by several.
+#[test]
+fn keys_can_go_to_other_threads() {
+    fn send<T: Send + 'static>() {}
+    fn sync<T: Sync>() {}
+    send::<ike_crypto::ke::Initiator>();
+    send::<ike_crypto::SkCipher>();
+    send::<ike_crypto::CipherKeys>();
+    sync::<ike_crypto::CipherKeys>();
+    send::<Secret>();
+}
