@@ -166,7 +166,11 @@ fn choose(choice: &Choice, kernel: Kernel) -> Result<Vec<Scenario>> {
         if kernel == Kernel::Host && found.iter().any(|scenario| scenario.kernel != kernel) {
             bail!("{name} needs a kernel with IPsec: `testlab uml {name}`");
         }
-        chosen.extend(found);
+        for scenario in found {
+            if chosen.iter().all(|other| other.name != scenario.name) {
+                chosen.push(scenario);
+            }
+        }
     }
     if chosen.is_empty() {
         bail!("name a scenario, or say --all; `testlab list` names them");

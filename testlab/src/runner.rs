@@ -122,6 +122,10 @@ impl Lab {
                 self.daemon(*side).control(arguments)?;
                 format!("{} gateway: {}", side.name(), arguments.join(" "))
             }
+            Step::Reload(side, line) => {
+                self.daemon(*side).reload(line)?;
+                format!("{} gateway reloaded with `{line}`", side.name())
+            }
             Step::Up(side) => {
                 self.daemon(*side).up()?;
                 format!("tunnel up by command at the {} gateway", side.name())
@@ -518,12 +522,13 @@ fn one_tunnel(daemon: &mut dyn Daemon, side: Side) -> Result<IkeSa> {
         .check_alive()
         .map_err(|error| Hopeless(format!("{error:#}")))?;
     let mut sas = daemon.sas()?;
-    ensure!(
-        sas.len() == 1 && sas[0].established && sas[0].children.len() == 1,
-        "the {} gateway has {sas:?}",
-        side.name()
-    );
-    Ok(sas.remove(0))
+    // Half-open ones (of a flood, say) and those being deleted do not count.
+    sas.retain(|sa| sa.established);
+    match <[IkeSa; 1]>::try_from(sas) {
+        Ok([sa]) if sa.children.len() == 1 => Ok(sa),
+        Ok(sas) => bail!("the {} gateway has {sas:?}", side.name()),
+        Err(sas) => bail!("the {} gateway has {sas:?}", side.name()),
+    }
 }
 
 fn describe(scenario: &Scenario) -> String {

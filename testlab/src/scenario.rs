@@ -220,6 +220,8 @@ pub enum Step {
     KillProcess(Side, String),
     /// A control command of iked (`ikectl decouple`).
     Control(Side, Vec<String>),
+    /// Put a line before the policy of iked.conf, and reload.
+    Reload(Side, String),
     /// Bring the tunnel up by command.
     Up(Side),
     /// Bring the tunnel up by command, which has to fail.

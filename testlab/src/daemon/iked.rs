@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
@@ -126,6 +126,14 @@ impl Daemon for Iked {
     fn kill(&mut self) {
         // The whole process group at once.
         self.process = None;
+        // The parent is gone now; the others may hold their sockets a moment longer.
+        let namespace = &self.setup.namespace;
+        let _ = wait_for("all of iked is gone", Duration::from_secs(5), || {
+            let mut ss = namespace.command("ss");
+            let open = run_quietly(ss.args(["-Hlun", "sport = :500 or sport = :4500"]));
+            ensure!(open.trim().is_empty(), "not yet");
+            Ok(())
+        });
         let _ = std::fs::remove_file(self.socket());
     }
 
@@ -178,6 +186,13 @@ impl Daemon for Iked {
             &mut self.ikectl(&["rekey", CONNECTION, which])?,
             Duration::from_secs(15),
         )?;
+        Ok(())
+    }
+
+    fn reload(&mut self, line: &str) -> Result<()> {
+        self.setup.peer.extra.push(line.to_owned());
+        std::fs::write(self.conf(), configuration(&self.setup))?;
+        run(&mut self.ikectl(&["reload"])?, LIMIT)?;
         Ok(())
     }
 

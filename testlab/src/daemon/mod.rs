@@ -61,6 +61,8 @@ pub trait Daemon: Debug + Send {
     fn down(&mut self) -> Result<()>;
     /// Rekeys.
     fn rekey(&mut self, what: What) -> Result<()>;
+    /// Puts a line before the policy, and reloads.
+    fn reload(&mut self, line: &str) -> Result<()>;
     /// Any other command of its control tool.
     fn control(&mut self, arguments: &[String]) -> Result<String>;
     /// Its SAs.

@@ -145,6 +145,10 @@ impl Daemon for StrongSwan {
         Ok(())
     }
 
+    fn reload(&mut self, _line: &str) -> Result<()> {
+        bail!("strongSwan has no lines of iked.conf")
+    }
+
     fn control(&mut self, arguments: &[String]) -> Result<String> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         run(&mut self.swanctl(&arguments), Duration::from_secs(10))

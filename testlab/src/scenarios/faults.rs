@@ -113,7 +113,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 Step::Start(Side::Left),
                 Step::NoPing(Side::Left),
                 Step::NothingClear,
-                Step::Control(Side::Left, vec!["decouple".into()]),
+                Step::Reload(Side::Left, "set decouple".into()),
                 Step::PingWithin(Side::Left, 5),
                 Step::SomethingClear,
                 Step::Start(Side::Right),

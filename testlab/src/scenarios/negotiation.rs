@@ -84,7 +84,8 @@ fn refusal(peer: &Peer, side: Side) -> Vec<String> {
     let texts: &[&str] = match (peer.daemon, side) {
         (Implementation::Strongswan, Side::Left) => &["authentication_failed"],
         (Implementation::Strongswan, Side::Right) => &["mac mismatched"],
-        (Implementation::Iked, _) => &["authentication_failed", "authentication failed"],
+        (Implementation::Iked, Side::Left) => &["peer answered authentication_failed"],
+        (Implementation::Iked, Side::Right) => &["the pre-shared keys differ"],
     };
     texts.iter().map(|&text| text.to_owned()).collect()
 }
