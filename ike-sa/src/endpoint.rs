@@ -1,6 +1,19 @@
-//! The endpoint: every IKE SA of a host, demultiplexing, half-open limits.
+//! The endpoint: every IKE SA of a host. Finds the IKE SA of a datagram, answers what has none
+//! (RFC 7296 §1.5, §2.5, §2.6, §2.21) at a limited rate, limits half-open SAs, and carries out
+//! what one IKE SA means for others.
+use crate::cookie::Cookies;
+use crate::keeper::Keeper;
+use crate::message::{self, Look};
+use crate::sa::{Fate, IkeSa, State};
+use crate::shared::{Core, Effect, Wait};
+use crate::stats::Counter;
 use crate::*;
+use ike_wire::{
+    Datagram, DecodeErrorKind, ExchangeType, Flags, Header, Message, MessageId, NotifyType, Spi,
+};
 use rand_core::CryptoRng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What an endpoint needs besides policies.
 #[derive(Debug, Clone)]
@@ -15,64 +28,574 @@ pub struct Config {
     pub force_encap: bool,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ike_port: 500,
+            nat_port: 4500,
+            keylog: false,
+            force_encap: false,
+        }
+    }
+}
+
 /// All IKE SAs of a host.
 pub struct Endpoint {
-    _todo: Box<dyn CryptoRng + Send>,
+    pub(crate) core: Core,
+    pub(crate) sas: BTreeMap<IkeSaId, IkeSa>,
+    /// By the SPI the peer addresses us with.
+    by_spi: BTreeMap<Spi, IkeSaId>,
+    /// By the hash of the IKE_SA_INIT request and the peer's address.
+    by_init: BTreeMap<([u8; 20], core::net::SocketAddr), IkeSaId>,
+    timers: BTreeSet<(Instant, IkeSaId)>,
+    scheduled: BTreeMap<IkeSaId, Instant>,
+    half_open: BTreeMap<IkeSaId, core::net::IpAddr>,
+    cookies: Cookies,
+    pub(crate) keeper: Keeper,
+    /// Unauthenticated error replies: start of the second, and how many in it.
+    replies: (Instant, u32),
 }
 
 impl core::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Endpoint")
+        f.debug_struct("Endpoint")
+            .field("sas", &self.sas.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Endpoint {
     /// An endpoint without policies.
-    pub fn new(_config: Config, rng: Box<dyn CryptoRng + Send>, _now: Instant) -> Self {
-        Self { _todo: rng }
+    pub fn new(config: Config, mut rng: Box<dyn CryptoRng + Send>, now: Instant) -> Self {
+        let cookies = Cookies::new(&mut *rng, now);
+        Self {
+            core: Core::new(config, rng, now),
+            sas: BTreeMap::new(),
+            by_spi: BTreeMap::new(),
+            by_init: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            scheduled: BTreeMap::new(),
+            half_open: BTreeMap::new(),
+            cookies,
+            keeper: Keeper::default(),
+            replies: (now, 0),
+        }
     }
+
     /// Swaps the policies: SAs of policies that vanished or changed are closed, new active ones started.
-    pub fn set_policies(&mut self, _now: Instant, _set: PolicySet) {
-        todo!()
+    pub fn set_policies(&mut self, now: Instant, set: PolicySet) {
+        self.core.now = now;
+        self.core.settings = set.settings;
+        self.core.policies = set.policies.into_iter().map(Arc::new).collect();
+        let policies = self.core.policies.clone();
+        let ids: Vec<_> = self.sas.keys().copied().collect();
+        for id in ids {
+            self.with(id, |sa, core| {
+                let Some(old) = sa.policy.clone() else {
+                    return;
+                };
+                match policies.iter().find(|p| p.name == old.name) {
+                    Some(new) if **new == *old => sa.policy = Some(new.clone()),
+                    _ => sa.close(core, Reason::PolicyRemoved),
+                }
+            });
+        }
+        self.keeper.policies_changed();
+        self.settle();
     }
+
     /// A datagram arrived: as received, marker included.
-    pub fn handle_datagram(&mut self, _now: Instant, _path: Path, _datagram: &[u8]) {
-        todo!()
+    pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        self.core.now = now;
+        self.core.stats.count(Counter::DatagramsIn);
+        match message::classify(&path, self.core.config.ike_port, datagram) {
+            Datagram::Ike(bytes) => self.handle_message(path, bytes),
+            Datagram::Esp(..) => self.core.stats.count(Counter::DropEsp),
+            Datagram::Keepalive => self.core.stats.count(Counter::KeepalivesIn),
+            Datagram::Junk => self.core.stats.count(Counter::DropJunk),
+        }
+        self.settle();
     }
+
     /// Runs what is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {
-        todo!()
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.core.now = now;
+        self.expire_requests();
+        while let Some((at, id)) = self.timers.first().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.remove(&(at, id));
+            self.scheduled.remove(&id);
+            self.with(id, |sa, core| sa.on_time(core));
+            self.settle();
+        }
+        self.settle();
     }
+
     /// When [`Self::handle_timeout`] is wanted next.
     pub fn next_timeout(&self) -> Option<Instant> {
-        todo!()
+        let sas = self.timers.first().map(|(at, _)| *at);
+        let requests = self
+            .core
+            .requests
+            .values()
+            .filter(|w| w.wait != Wait::Ignored)
+            .map(|w| w.deadline)
+            .min();
+        let keeper = self.keeper.deadline();
+        [sas, requests, keeper].into_iter().flatten().min()
     }
+
     /// An answer arrived.
-    pub fn answer(&mut self, _now: Instant, _id: RequestId, _answer: Answer) {
-        todo!()
+    pub fn answer(&mut self, now: Instant, id: RequestId, answer: Answer) {
+        self.core.now = now;
+        self.deliver(id, answer);
+        self.settle();
     }
+
     /// The data plane says something.
-    pub fn kernel_event(&mut self, _now: Instant, _event: KernelEvent) {
-        todo!()
+    pub fn kernel_event(&mut self, now: Instant, event: KernelEvent) {
+        self.core.now = now;
+        match event {
+            KernelEvent::Acquire { policy, .. } => {
+                self.keeper.acquire(&self.core, &policy);
+            }
+            KernelEvent::MappingChanged { child, peer } => {
+                if let Some(id) = self.owner(child) {
+                    self.with(id, |sa, core| {
+                        let path = Path {
+                            local: sa.path.local,
+                            peer,
+                        };
+                        if sa.nat.peer && path != sa.path {
+                            sa.move_to(core, path);
+                        }
+                    });
+                }
+            }
+            KernelEvent::Counters(list) => {
+                for (child, counters) in list {
+                    if let Some(id) = self.owner(child) {
+                        self.with(id, |sa, core| sa.on_counters(core, child, counters));
+                    }
+                }
+            }
+        }
+        self.settle();
     }
+
     /// An administrator wants something; ends with [`Output::CommandDone`].
-    pub fn command(&mut self, _now: Instant, _id: CommandId, _command: Command) {
-        todo!()
+    pub fn command(&mut self, now: Instant, id: CommandId, command: Command) {
+        self.core.now = now;
+        self.run_command(id, command);
+        self.settle();
     }
+
     /// The next output; call until `None` after every input.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        self.core.out.pop_front()
     }
+
     /// All SAs as they are now.
-    pub fn snapshot(&self, _now: Instant) -> Vec<IkeSaSnapshot> {
-        todo!()
+    pub fn snapshot(&self, now: Instant) -> Vec<IkeSaSnapshot> {
+        self.sas
+            .values()
+            .filter_map(|sa| sa.snapshot(now))
+            .collect()
     }
+
     /// Named counters: datagrams, drops by cause, exchanges… in a fixed order.
     pub fn stats(&self) -> Vec<(&'static str, u64)> {
-        todo!()
+        self.core.stats.all()
     }
+
     /// The last failures, newest last, a bounded number.
     pub fn failures(&self) -> Vec<Event> {
-        todo!()
+        self.core.failures.iter().cloned().collect()
+    }
+
+    fn owner(&self, child: ChildId) -> Option<IkeSaId> {
+        self.sas
+            .values()
+            .find(|sa| sa.children.contains_key(&child))
+            .map(|sa| sa.id)
+    }
+
+    /// Lets one IKE SA work, then starts its next exchange.
+    pub(crate) fn with(&mut self, id: IkeSaId, work: impl FnOnce(&mut IkeSa, &mut Core)) {
+        if let Some(sa) = self.sas.get_mut(&id) {
+            work(sa, &mut self.core);
+            sa.pump(&mut self.core);
+        }
+        self.index(id);
+    }
+
+    pub(crate) fn insert(&mut self, sa: IkeSa) {
+        let id = sa.id;
+        self.by_spi.insert(sa.local_spi(), id);
+        self.sas.insert(id, sa);
+        self.with(id, |_, _| {});
+    }
+
+    /// Keeps timers and half-open counts true to an IKE SA; forgets it when it is gone.
+    fn index(&mut self, id: IkeSaId) {
+        if let Some(at) = self.scheduled.remove(&id) {
+            self.timers.remove(&(at, id));
+        }
+        let Some(sa) = self.sas.get(&id) else {
+            return;
+        };
+        if matches!(sa.state, State::Gone) {
+            self.by_spi.remove(&sa.local_spi());
+            self.by_init.retain(|_, v| *v != id);
+            self.half_open.remove(&id);
+            self.core.known.remove(&id);
+            self.sas.remove(&id);
+            self.core.effect(Effect::Review);
+            return;
+        }
+        if matches!(sa.state, State::HalfOpen(_)) {
+            self.half_open.insert(id, sa.path.peer.ip());
+        } else {
+            self.half_open.remove(&id);
+        }
+        if let Some(at) = sa.deadline(&self.core.settings) {
+            self.timers.insert((at, id));
+            self.scheduled.insert(id, at);
+        }
+    }
+
+    /// Carries out everything that follows from an input.
+    fn settle(&mut self) {
+        loop {
+            if let Some(effect) = self.core.effects.pop_front() {
+                self.carry_out(effect);
+                continue;
+            }
+            if let Some((id, answer)) = self.core.own_answers.pop_front() {
+                self.deliver(id, answer);
+                continue;
+            }
+            if self.maintain() {
+                continue;
+            }
+            break;
+        }
+    }
+
+    fn deliver(&mut self, id: RequestId, answer: Answer) {
+        let Some(waiter) = self.core.requests.remove(&id) else {
+            return;
+        };
+        let owner = match waiter.wait {
+            Wait::Ignored => return,
+            Wait::Install(child) => self.owner(child),
+            _ => Some(waiter.sa),
+        };
+        if let Some(owner) = owner {
+            self.with(owner, |sa, core| sa.on_answer(core, waiter.wait, answer));
+        }
+    }
+
+    /// A request without answer counts as refused.
+    fn expire_requests(&mut self) {
+        let now = self.core.now;
+        let late: Vec<_> = self
+            .core
+            .requests
+            .iter()
+            .filter(|(_, w)| w.deadline <= now)
+            .map(|(id, w)| (*id, w.wait))
+            .collect();
+        for (id, wait) in late {
+            let text = "no answer in time".to_owned();
+            let answer = match wait {
+                Wait::SourceAddress => Answer::SourceAddress(Err(text)),
+                Wait::MakeAuth => Answer::AuthMade(Err(text)),
+                Wait::VerifyAuth => Answer::AuthVerified(Err(text)),
+                Wait::Install(_) | Wait::Ignored => Answer::DataPlane(Err(text)),
+            };
+            self.deliver(id, answer);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Add(sa) => self.insert(*sa),
+            Effect::Move { from, to } => {
+                self.move_children(from, to);
+                self.with(from, |sa, core| sa.end(core, Reason::Rekeyed));
+            }
+            Effect::CandidateChosen { old, candidate } => {
+                if let Some(sa) = self.sas.get_mut(&old) {
+                    sa.candidate_is(Fate::Chosen);
+                }
+                self.move_children(old, candidate);
+            }
+            Effect::CandidateDeleted { old } => {
+                self.with(old, |sa, _| sa.candidate_is(Fate::Deleted));
+            }
+            Effect::Established(id) => self.on_established(id),
+            Effect::InitialContact(id) => self.on_initial_contact(id),
+            Effect::AttemptFailed { policy, reason } => {
+                self.keeper.attempt_failed(&mut self.core, &policy, &reason);
+            }
+            Effect::ChildRefused {
+                policy,
+                child,
+                reason,
+            } => self
+                .keeper
+                .child_refused(&mut self.core, &policy, &child, &reason),
+            Effect::Rekeyed(subject, result) => {
+                self.keeper.rekeyed(&mut self.core, subject, &result);
+            }
+            Effect::Review => self.keeper.review(),
+        }
+    }
+
+    /// Everything of an IKE SA goes over to the candidate that won.
+    fn move_children(&mut self, old: IkeSaId, new: IkeSaId) {
+        let (Some(mut from), Some(mut to)) = (self.sas.remove(&old), self.sas.remove(&new)) else {
+            return;
+        };
+        if from.is_established() && matches!(to.state, State::Candidate { .. }) {
+            from.hand_over(&mut self.core, &mut to);
+            from.state = State::Replaced {
+                until: self.core.now.after(timer::REKEYED_IKE),
+            };
+        }
+        self.sas.insert(old, from);
+        self.sas.insert(new, to);
+        self.with(old, |_, _| {});
+        self.with(new, |_, _| {});
+    }
+
+    /// The peer has nothing but this IKE SA.
+    fn on_initial_contact(&mut self, id: IkeSaId) {
+        let Some(new) = self.core.known.get(&id).cloned() else {
+            return;
+        };
+        //= rfc7296#2.4: INITIAL_CONTACT, once authenticated, ends other IKE SAs with that identity
+        let stale: Vec<_> = self
+            .core
+            .known
+            .iter()
+            .filter(|(other, k)| {
+                // The peer took part in those made after this one began: they are not lost to it.
+                **other != id
+                    && k.at < new.begun
+                    && k.peer_id.matches(&new.peer_id)
+                    && k.local_id.matches(&new.local_id)
+            })
+            .map(|(other, _)| *other)
+            .collect();
+        for other in stale {
+            self.with(other, |sa, core| sa.fail(core, Reason::Replaced));
+        }
+    }
+
+    fn on_established(&mut self, id: IkeSaId) {
+        let Some(new) = self.core.known.get(&id).cloned() else {
+            return;
+        };
+        self.keeper.established(&self.core, &new.policy);
+        let same = |k: &shared::Known| {
+            k.peer_id.matches(&new.peer_id) && k.local_id.matches(&new.local_id)
+        };
+        let others: Vec<_> = self
+            .core
+            .known
+            .iter()
+            .filter(|(other, k)| **other != id && same(k))
+            .map(|(other, k)| (*other, k.clone()))
+            .collect();
+        // Both ends began at once: the lower SPI gives way, and whoever began that one deletes it.
+        let crossed = new.initiator
+            && others.iter().any(|(_, k)| {
+                k.policy == new.policy && !k.initiator && k.at >= new.begun && k.spi_i > new.spi_i
+            });
+        if crossed {
+            self.with(id, |sa, core| sa.close(core, Reason::Replaced));
+            return;
+        }
+        if self.core.settings.enforce_single_ike_sa {
+            for (other, k) in others {
+                if k.at < new.begun {
+                    self.with(other, |sa, core| sa.close(core, Reason::Replaced));
+                }
+            }
+        }
+    }
+
+    fn handle_message(&mut self, path: Path, bytes: &[u8]) {
+        let Ok(header) = Header::decode(bytes) else {
+            self.core.stats.count(Counter::DropMalformed);
+            return;
+        };
+        if header.major != 2 {
+            self.core.stats.count(Counter::DropVersion);
+            //= rfc7296#2.5: a higher major version is answered INVALID_MAJOR_VERSION
+            if header.major > 2 && !header.flags.response {
+                self.reply_unprotected(path, &header, NotifyType::INVALID_MAJOR_VERSION);
+            }
+            return;
+        }
+        let local = if header.flags.initiator {
+            header.spi_r
+        } else {
+            header.spi_i
+        };
+        if header.exchange == ExchangeType::IKE_SA_INIT
+            && !header.flags.response
+            && header.flags.initiator
+            && header.spi_r == Spi::ZERO
+        {
+            self.handle_init(path, &header, bytes);
+            return;
+        }
+        let found = self.by_spi.get(&local).copied().filter(|id| {
+            self.sas.get(id).is_some_and(|sa| {
+                let unknown = sa.spi_r == Spi::ZERO || matches!(sa.state, State::Connecting(_));
+                sa.spi_i == header.spi_i && (sa.spi_r == header.spi_r || unknown)
+            })
+        });
+        match found {
+            Some(id) => self.with(id, |sa, core| sa.handle(core, path, &header, bytes)),
+            None => {
+                self.core.stats.count(Counter::DropUnknownSpi);
+                //= rfc7296#1.5: an unknown SPI in a request may be answered INVALID_IKE_SPI, without protection
+                if !header.flags.response && header.exchange != ExchangeType::IKE_SA_INIT {
+                    self.reply_unprotected(path, &header, NotifyType::INVALID_IKE_SPI);
+                }
+            }
+        }
+    }
+
+    /// An error reply that needs no IKE SA, at a limited rate.
+    fn reply_unprotected(&mut self, path: Path, request: &Header, kind: NotifyType) {
+        //= rfc7296#2.21.4: such replies are rate-limited
+        if self.core.now.since(self.replies.0) >= core::time::Duration::from_secs(1) {
+            self.replies = (self.core.now, 0);
+        }
+        if self.replies.1 >= timer::ERROR_REPLIES_PER_SECOND {
+            self.core.stats.count(Counter::ErrorRepliesSuppressed);
+            return;
+        }
+        self.replies.1 = self.replies.1.saturating_add(1);
+        self.reply_clear(path, request, message::notify(kind, Vec::new()));
+    }
+
+    fn reply_clear(&mut self, path: Path, request: &Header, payload: ike_wire::Payload<'static>) {
+        let header = Header {
+            flags: Flags {
+                initiator: !request.flags.initiator,
+                version: false,
+                response: true,
+            },
+            ..message::header(
+                request.spi_i,
+                request.spi_r,
+                request.exchange,
+                Flags::default(),
+                request.message_id.0,
+            )
+        };
+        let bytes = message::clear(header, vec![payload]);
+        self.core.transmit(path, &[bytes]);
+    }
+
+    fn handle_init(&mut self, path: Path, header: &Header, bytes: &[u8]) {
+        let key = (exchange::hash(bytes), path.peer);
+        if let Some(id) = self.by_init.get(&key).copied() {
+            self.with(id, |sa, core| sa.handle(core, path, header, bytes));
+            return;
+        }
+        if self.keeper.is_down() {
+            self.core.stats.count(Counter::DropShutdown);
+            return;
+        }
+        if header.message_id != MessageId(0) || header.spi_i == Spi::ZERO {
+            self.core.stats.count(Counter::DropBadInit);
+            return;
+        }
+        let message = match Message::decode(bytes) {
+            Ok(message) => message,
+            Err(e) => {
+                self.core.stats.count(Counter::DropMalformed);
+                if e.kind != DecodeErrorKind::WrongLength {
+                    self.reply_unprotected(path, header, NotifyType::INVALID_SYNTAX);
+                }
+                return;
+            }
+        };
+        let look = Look(&message.payloads);
+        if let Some(kind) = look.unsupported_critical() {
+            self.core.stats.count(Counter::DropBadInit);
+            let payload = message::notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
+            self.reply_clear(path, header, payload);
+            return;
+        }
+        if !self.admit(path, header, look) {
+            return;
+        }
+        match IkeSa::accept_init(&mut self.core, path, header, bytes, look) {
+            Ok(sa) => {
+                self.by_init.insert(key, sa.id);
+                self.insert(sa);
+            }
+            Err(refused) => {
+                let retry = matches!(refused.notify, Some((NotifyType::INVALID_KE_PAYLOAD, _)));
+                if !retry {
+                    self.core.stats.count(Counter::DropBadInit);
+                    self.core.event(
+                        None,
+                        None,
+                        Some(path.peer),
+                        EventKind::AttemptFailed(refused.reason),
+                    );
+                }
+                if let Some((kind, data)) = refused.notify {
+                    self.reply_clear(path, header, message::notify(kind, data));
+                }
+            }
+        }
+    }
+
+    /// Cookies and limits, before anything costs.
+    fn admit(&mut self, path: Path, header: &Header, look: Look<'_>) -> bool {
+        let now = self.core.now;
+        let address = path.peer.ip();
+        let threshold = self.core.settings.cookie_threshold;
+        if self.cookies.demanded(now, self.half_open.len(), threshold) {
+            let Some(nonce) = look.nonce() else {
+                self.core.stats.count(Counter::DropBadInit);
+                return false;
+            };
+            let rng = &mut *self.core.rng;
+            let good = look.notify(NotifyType::COOKIE).is_some_and(|n| {
+                self.cookies
+                    .check(rng, now, &n.data, nonce, address, header.spi_i)
+            });
+            if !good {
+                if look.notify(NotifyType::COOKIE).is_some() {
+                    self.core.stats.count(Counter::DropBadCookie);
+                }
+                //= rfc7296#2.6: under load, state is made only for those who return a cookie
+                let cookie =
+                    self.cookies
+                        .make(&mut *self.core.rng, now, nonce, address, header.spi_i);
+                self.core.stats.count(Counter::CookiesSent);
+                self.reply_clear(path, header, message::notify(NotifyType::COOKIE, cookie));
+                return false;
+            }
+        }
+        let same = self.half_open.values().filter(|a| **a == address).count();
+        if self.half_open.len() >= timer::HALF_OPEN_MAX || same >= timer::HALF_OPEN_PER_ADDRESS {
+            self.core.stats.count(Counter::DropHalfOpenLimit);
+            return false;
+        }
+        true
     }
 }

@@ -7,11 +7,27 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod child;
+mod cookie;
+
+mod exchange;
 mod id;
+mod keeper;
+mod keylog;
+mod lookup;
+mod message;
+mod natd;
+mod negotiate;
 mod policy;
 mod reason;
+mod sa;
+mod shared;
 mod snapshot;
+mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
+mod timer;
 
 pub use api::*;
 pub use id::*;

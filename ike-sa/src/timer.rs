@@ -1,0 +1,49 @@
+//! Every waiting time of the engine in one place. Refuses to read clocks: see [`crate::Instant`].
+use core::time::Duration;
+
+/// First wait for a response (RFC 7296 §2.4 leaves the values to us).
+pub(crate) const RETRANSMIT_FIRST: Duration = Duration::from_secs(2);
+/// Each further wait is longer by this many tenths.
+pub(crate) const RETRANSMIT_FACTOR_TENTHS: u32 = 18;
+/// Repetitions before the peer counts as dead: about 150 seconds in all.
+pub(crate) const RETRANSMIT_MAX: u32 = 6;
+/// How long an answer from another process may take.
+pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a responder keeps a half-open IKE SA.
+pub(crate) const HALF_OPEN: Duration = Duration::from_secs(30);
+/// After an unauthenticated error, how long we still wait for a good answer.
+pub(crate) const INIT_ERROR_GRACE: Duration = Duration::from_secs(4);
+/// NAT keepalive interval (RFC 3948 §4).
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(20);
+/// A replaced child keeps receiving for this long; also when a deferred outbound starts at the latest.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// How long an answered IKE SA delete is remembered, to answer its repetitions.
+pub(crate) const TOMBSTONE: Duration = Duration::from_secs(30);
+/// How long we wait for the answer to our delete of an IKE SA.
+pub(crate) const CLOSING: Duration = Duration::from_secs(10);
+/// A replaced IKE SA that its peer never deletes goes after this.
+pub(crate) const REKEYED_IKE: Duration = Duration::from_secs(90);
+/// How long `Shutdown` waits for peers.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long other closing commands wait.
+pub(crate) const COMMAND_CLOSE: Duration = Duration::from_secs(10);
+/// First pause of an active policy after a failure, doubled up to [`RECONNECT_MAX`].
+pub(crate) const RECONNECT_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause of an active policy.
+pub(crate) const RECONNECT_MAX: Duration = Duration::from_secs(60);
+/// Least time between a soft and a hard lifetime.
+pub(crate) const HARD_SLACK: Duration = Duration::from_secs(60);
+/// Cookie secrets live this long, and as long again for checking.
+pub(crate) const COOKIE_ROTATE: Duration = Duration::from_secs(60);
+/// Cookies stay demanded for this long after the load is gone.
+pub(crate) const COOKIE_CALM_DOWN: Duration = Duration::from_secs(10);
+/// Restarts of IKE_SA_INIT (COOKIE, INVALID_KE_PAYLOAD) of one attempt.
+pub(crate) const INIT_RESTARTS: u32 = 5;
+/// Half-open responder SAs of all peers.
+pub(crate) const HALF_OPEN_MAX: usize = 4096;
+/// Half-open responder SAs of one address (a whole office may be behind it).
+pub(crate) const HALF_OPEN_PER_ADDRESS: usize = 256;
+/// Unauthenticated error replies per second.
+pub(crate) const ERROR_REPLIES_PER_SECOND: u32 = 10;
+/// Failures remembered for `ikectl`.
+pub(crate) const FAILURES: usize = 64;
