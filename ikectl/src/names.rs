@@ -95,6 +95,40 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_understands_the_names_printed() {
+        use iked::config::{HostInfo, MemoryLoader, load};
+        let ciphers = ["aes-128-gcm", "aes-192-gcm", "aes-256-gcm"].map(|enc| (enc, None));
+        let with_mac = [
+            ("aes-128", Some("hmac-sha2-256")),
+            ("aes-192", Some("hmac-sha2-384")),
+            ("aes-256", Some("hmac-sha2-512")),
+        ];
+        let groups = ["curve25519", "ecp256", "ecp384", "modp2048"];
+        let prfs = ["hmac-sha2-256", "hmac-sha2-384", "hmac-sha2-512"];
+        for (n, (enc, mac)) in ciphers.into_iter().chain(with_mac).enumerate() {
+            let (group, function) = (groups[n % groups.len()], prfs[n % prfs.len()]);
+            let auth = mac.map(|mac| format!("auth {mac} ")).unwrap_or_default();
+            let mut loader = MemoryLoader::default();
+            let text = format!(
+                "ikev2 from 10.1.0.0/24 to 10.2.0.0/24 peer 192.0.2.2 \\\n\
+                 ikesa enc {enc} {auth}prf {function} group {group} srcid a psk \"long enough\"\n"
+            );
+            loader.files.insert("x".into(), text);
+            let host = HostInfo {
+                hostname: "a".into(),
+            };
+            let loaded = load(&mut loader, "x".as_ref(), &[], &host)
+                .unwrap_or_else(|e| panic!("{}", e.render(false)));
+            let ike = &loaded.policies.policies[0].ike[0];
+            let (id, bits) = ike.encr[0];
+            assert_eq!(encr(id, bits), enc);
+            assert_eq!(ike.integ.first().and_then(|id| integ(*id)).as_deref(), mac);
+            assert_eq!(prf(ike.prf[0]), function);
+            assert_eq!(ke(ike.ke[0]).as_deref(), Some(group));
+        }
+    }
+
+    #[test]
     fn unknown_numbers_are_printed_as_numbers() {
         assert_eq!(encr(EncrId(99), Some(128)), "encr-99");
         assert_eq!(integ(IntegId(99)).unwrap(), "integ-99");
