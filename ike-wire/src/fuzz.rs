@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets, here so that `cargo test` replays their corpus on stable.
 //! They panic where a property of the codec does not hold; nothing else calls them.
-use crate::{Chain, Message, PayloadType};
+use crate::payload::EncryptedFragment;
+use crate::{Added, Chain, FragmentLimits, Fragments, Message, PayloadType};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -14,6 +15,63 @@ pub fn decode_message(data: &[u8]) {
     }
     if let Some((first, rest)) = data.split_first() {
         chain(PayloadType(*first), rest);
+    }
+}
+
+/// Puts fragments together in the order that `data` tells (three octets each: number, total,
+/// size) and compares with a model that keeps them all.
+pub fn reassemble(data: &[u8]) {
+    const LIMITS: FragmentLimits = FragmentLimits {
+        fragments: 200,
+        octets: 2000,
+    };
+    let mut set = Fragments::new(LIMITS);
+    // What counts since the last start: number, serial, size.
+    let mut model: Vec<(u16, usize, usize)> = Vec::new();
+    let mut model_total = 0;
+    let (steps, _) = data.as_chunks();
+    for (serial, &[number, total, size]) in steps.iter().enumerate() {
+        let (number, total, size) = (number.into(), u16::from(total), usize::from(size));
+        let fragment = EncryptedFragment {
+            next: PayloadType(if number == 1 { 41 } else { 0 }),
+            number,
+            total,
+            data: Vec::new().into(),
+        };
+        let wanted = set.wants(number, total);
+        let added = set.add(&fragment, serial, size);
+        assert!(set.octets() <= LIMITS.octets, "bounded");
+
+        if total > LIMITS.fragments {
+            assert_eq!(added, Added::TooLarge);
+            continue;
+        }
+        let there = model.iter().any(|known| known.0 == number);
+        let valid = number >= 1 && number <= total;
+        if !valid || total < model_total || total == model_total && there {
+            assert_eq!((added, wanted), (Added::Ignored, false));
+            continue;
+        }
+        assert!(wanted);
+        if total > model_total {
+            model.clear();
+            model_total = total;
+        }
+        let held: usize = model.iter().map(|known| known.2).sum();
+        if held.saturating_add(size) > LIMITS.octets {
+            assert_eq!(added, Added::TooLarge);
+            continue;
+        }
+        model.push((number, serial, size));
+        if model.len() < usize::from(total) {
+            assert_eq!(added, Added::Kept);
+            continue;
+        }
+        model.sort_unstable();
+        let pieces: Vec<_> = model.iter().map(|known| known.1).collect();
+        assert_eq!(added, Added::Complete(PayloadType(41), pieces));
+        model.clear();
+        model_total = 0;
     }
 }
 

@@ -42,6 +42,7 @@ extern crate alloc;
 
 mod decode;
 mod encode;
+mod fragment;
 #[doc(hidden)]
 pub mod fuzz;
 mod header;
@@ -54,9 +55,12 @@ pub mod payload;
 mod pretty;
 mod registry;
 mod spi;
+#[cfg(feature = "serde")]
+pub mod tree;
 
 pub use decode::{DecodeError, DecodeErrorKind};
 pub use encode::EncodeError;
+pub use fragment::{Added, FragmentLimits, Fragments};
 pub use header::{Flags, HEADER_LEN, Header};
 pub use iana::*;
 pub use message::{Chain, Message, SkKind, encode_sk_prefix};
