@@ -210,3 +210,36 @@ fn the_control_socket_is_private() {
     assert_eq!(socket.mode() & 0o777, 0o660);
     assert_eq!(socket.uid(), 0);
 }
+
+#[test]
+fn without_d_the_command_returns_when_the_daemon_works() {
+    if !is_root() {
+        return;
+    }
+    let netns = Netns::new("background");
+    let dir = tempfile::tempdir().unwrap();
+    let conf = dir.path().join("iked.conf");
+    common::write_config(&conf, &format!("{NONE}{PASSIVE}"));
+    let socket = dir.path().join("sock");
+    let command = format!(
+        "{} -f {} --socket {} --etc {d} --state {d}/state",
+        env!("CARGO_BIN_EXE_iked"),
+        conf.display(),
+        socket.display(),
+        d = dir.path().display()
+    );
+    netns.must(&command);
+    // Whoever listens is the parent of the daemon.
+    let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
+    let pid = pid.as_raw_nonzero().get();
+    let session = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let session = session.rsplit(") ").next().unwrap().split(' ').nth(3);
+    assert_eq!(session.unwrap(), pid.to_string(), "a session of its own");
+    let again = netns.run(&command);
+    assert_eq!(again.status.code(), Some(1));
+    let text = String::from_utf8(again.stderr).unwrap();
+    assert!(text.contains("another iked answers"), "{text}");
+    common::must(&format!("kill -TERM {pid}"));
+    wait_for("the end", || !socket.exists());
+}

@@ -1,7 +1,8 @@
 //! What the engine reports, as log lines. Key log rows go to the parent's file and never here.
-use ike_sa::{Event, EventKind};
+use ike_sa::{Event, EventKind, Instant};
 
 use super::Driver;
+use crate::event_loop::now;
 use crate::ipc::Ikev2ToParent;
 use crate::role::RoleError;
 
@@ -13,8 +14,72 @@ impl Driver {
             }
             return Ok(());
         }
+        // Anybody can make these happen, as often as he likes.
+        if matches!(
+            event.kind,
+            EventKind::Connecting | EventKind::AttemptFailed(_)
+        ) {
+            match self.log_limit.admit(now()) {
+                Admission::Log { suppressed } => {
+                    if suppressed > 0 {
+                        tracing::info!("{suppressed} more attempts were not logged");
+                    }
+                }
+                Admission::Suppress => {
+                    tracing::debug!("an attempt is not logged, there are too many");
+                    return Ok(());
+                }
+            }
+        }
         report(&event);
         Ok(())
+    }
+}
+
+/// A token bucket for log lines that strangers cause.
+#[derive(Debug)]
+pub(super) struct LogLimit {
+    tokens: u64,
+    refilled: Instant,
+    suppressed: u64,
+}
+
+/// Whether a line is logged.
+#[derive(Debug, PartialEq, Eq)]
+enum Admission {
+    /// It is, and so many were not before it.
+    Log { suppressed: u64 },
+    /// It is not.
+    Suppress,
+}
+
+impl LogLimit {
+    const BURST: u64 = 50;
+    const PER_SECOND: u64 = 2;
+
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            tokens: Self::BURST,
+            refilled: now,
+            suppressed: 0,
+        }
+    }
+
+    fn admit(&mut self, now: Instant) -> Admission {
+        let seconds = now.since(self.refilled).as_secs();
+        if seconds > 0 {
+            let more = seconds.saturating_mul(Self::PER_SECOND);
+            self.tokens = self.tokens.saturating_add(more).min(Self::BURST);
+            self.refilled = now;
+        }
+        if self.tokens == 0 {
+            self.suppressed = self.suppressed.saturating_add(1);
+            return Admission::Suppress;
+        }
+        self.tokens = self.tokens.saturating_sub(1);
+        Admission::Log {
+            suppressed: std::mem::take(&mut self.suppressed),
+        }
     }
 }
 
@@ -75,5 +140,24 @@ fn report(event: &Event) {
         }
         EventKind::KeyLog(_) => {}
         _ => tracing::debug!("{policy} {peer}: event of an unknown kind"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_logged_in_part_and_counted() {
+        let start = Instant::from_micros(0);
+        let mut limit = LogLimit::new(start);
+        let logged = (0..1000)
+            .filter(|_| limit.admit(start) != Admission::Suppress)
+            .count();
+        assert_eq!(logged as u64, LogLimit::BURST);
+        let later = Instant::from_micros(1_000_000);
+        assert_eq!(limit.admit(later), Admission::Log { suppressed: 950 });
+        assert_eq!(limit.admit(later), Admission::Log { suppressed: 0 });
+        assert_eq!(limit.admit(later), Admission::Suppress);
     }
 }

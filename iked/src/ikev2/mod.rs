@@ -63,6 +63,7 @@ struct Driver {
     operations: plane::Operations,
     shows: admin::Shows,
     send_failures: u64,
+    log_limit: events::LogLimit,
 }
 
 /// The process.
@@ -118,6 +119,7 @@ impl Driver {
             operations: plane::Operations::default(),
             shows: admin::Shows::default(),
             send_failures: 0,
+            log_limit: events::LogLimit::new(now()),
             setup,
         })
     }

@@ -218,7 +218,10 @@ fn stage(daemonized: bool) -> std::io::Result<(log::Target, Option<OwnedFd>)> {
     let log = UnixDatagram::unbound()?;
     match log.connect("/dev/log") {
         Ok(()) => rustix::stdio::dup2_stderr(&log)?,
-        Err(_) => rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?,
+        Err(_) => {
+            complain("there is no /dev/log: log lines are lost, with -d they go to the terminal");
+            rustix::stdio::dup2_stderr(File::options().write(true).open("/dev/null")?)?;
+        }
     }
     Ok((log::Target::Syslog, Some(terminal)))
 }

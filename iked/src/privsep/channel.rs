@@ -23,7 +23,7 @@ use rustix::net::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Payload octets of one datagram.
 pub const CHUNK: usize = 32 * 1024;
@@ -220,27 +220,12 @@ impl<Tx: Serialize, Rx: DeserializeOwned> Channel<Tx, Rx> {
             {
                 return Err(ChannelError::Violation("truncated datagram"));
             }
-            let Some((more, chunk)) = self
-                .buffer
-                .get(..received.bytes)
-                .and_then(<[u8]>::split_first)
-            else {
-                return Err(ChannelError::Closed);
-            };
-            if self.partial.len().saturating_add(chunk.len()) > MAX_MESSAGE {
-                return Err(ChannelError::Violation("message too long"));
+            let taken = take_chunk(&mut self.partial, &self.buffer, received.bytes, fds);
+            if let Some(used) = self.buffer.get_mut(..received.bytes) {
+                used.zeroize();
             }
-            match *more {
-                MORE if chunk.len() == CHUNK && fds.is_empty() => {
-                    append_wiped(&mut self.partial, chunk);
-                }
-                LAST if self.partial.is_empty() => return decode(chunk).map(|m| Some((m, fds))),
-                LAST => {
-                    append_wiped(&mut self.partial, chunk);
-                    let whole = std::mem::take(&mut self.partial);
-                    return decode(&whole).map(|m| Some((m, fds)));
-                }
-                _ => return Err(ChannelError::Violation("framing")),
+            if let Some(message) = taken? {
+                return Ok(Some(message));
             }
         }
     }
@@ -280,6 +265,35 @@ impl<Tx: Serialize, Rx: DeserializeOwned> Channel<Tx, Rx> {
 impl<Tx, Rx> AsFd for Channel<Tx, Rx> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// Takes one datagram: the message it completes, or nothing yet.
+fn take_chunk<Rx: DeserializeOwned>(
+    partial: &mut Zeroizing<Vec<u8>>,
+    buffer: &[u8],
+    length: usize,
+    fds: Vec<OwnedFd>,
+) -> Result<Option<(Rx, Vec<OwnedFd>)>, ChannelError> {
+    let datagram = buffer.get(..length).unwrap_or_default();
+    let Some((more, chunk)) = datagram.split_first() else {
+        return Err(ChannelError::Closed);
+    };
+    if partial.len().saturating_add(chunk.len()) > MAX_MESSAGE {
+        return Err(ChannelError::Violation("message too long"));
+    }
+    match *more {
+        MORE if chunk.len() == CHUNK && fds.is_empty() => {
+            append_wiped(partial, chunk);
+            Ok(None)
+        }
+        LAST if partial.is_empty() => decode(chunk).map(|m| Some((m, fds))),
+        LAST => {
+            append_wiped(partial, chunk);
+            let whole = std::mem::take(partial);
+            decode(&whole).map(|m| Some((m, fds)))
+        }
+        _ => Err(ChannelError::Violation("framing")),
     }
 }
 
