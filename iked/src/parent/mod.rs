@@ -94,6 +94,8 @@ struct Parent {
     esp: Option<Channel<ParentToEsp, EspToParent>>,
     ikev2: Channel<ParentToIkev2, Ikev2ToParent>,
     control: Channel<ParentToControl, ControlToParent>,
+    /// Removed with us.
+    socket_file: open::SocketFile,
     keylog: Option<File>,
     generation: Generation,
     policies: Vec<Policy>,
@@ -376,7 +378,6 @@ impl Parent {
                 code = ExitCode::from(EXIT_FAILURE);
             }
         }
-        let _ = std::fs::remove_file(&self.cli.socket);
         let Self {
             mut children,
             ca,
@@ -384,8 +385,10 @@ impl Parent {
             esp,
             ikev2,
             control,
+            socket_file,
             ..
         } = self;
+        drop(socket_file);
         // Closed channels are what ends a process.
         drop((ca, kernel, esp, ikev2, control));
         children.end();

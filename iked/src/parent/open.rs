@@ -156,8 +156,29 @@ fn is_safe_and_empty(path: &Path) -> bool {
         && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// The listening control socket, and whether its mode lets the group `_iked` in.
-pub(super) fn control_socket(path: &Path, ids: Ids) -> Result<(OwnedFd, bool), StartError> {
+/// The listening control socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) fd: OwnedFd,
+    pub(super) file: SocketFile,
+    /// Whether its mode lets the group `_iked` in.
+    pub(super) admit_group: bool,
+}
+
+/// The control socket in the file system; gone when dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(e) = fs::remove_file(&self.0) {
+            tracing::debug!("control socket: {e}");
+        }
+    }
+}
+
+/// Binds the control socket, unless a daemon answers on it.
+pub(super) fn control_socket(path: &Path, ids: Ids) -> Result<Listener, StartError> {
     let failed = |source| StartError::ControlSocket {
         path: path.to_owned(),
         source,
@@ -175,6 +196,7 @@ pub(super) fn control_socket(path: &Path, ids: Ids) -> Result<(OwnedFd, bool), S
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
     let listener = bound.map_err(failed)?;
+    let file = SocketFile(path.to_owned());
     listener.set_nonblocking(true).map_err(failed)?;
     let group = Group::from_name(USER).ok().flatten();
     let admit_group = match (group, ids) {
@@ -184,7 +206,11 @@ pub(super) fn control_socket(path: &Path, ids: Ids) -> Result<(OwnedFd, bool), S
         }
         _ => false,
     };
-    Ok((listener.into(), admit_group))
+    Ok(Listener {
+        fd: listener.into(),
+        file,
+        admit_group,
+    })
 }
 
 /// The key log, readable by its owner only even if it was there before.
@@ -241,13 +267,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         drop(UnixListener::bind(&path).unwrap());
-        let (_listener, group) = control_socket(&path, Ids::Keep).unwrap();
-        assert!(!group);
+        let listener = control_socket(&path, Ids::Keep).unwrap();
+        assert!(!listener.admit_group);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o660);
         assert!(matches!(
             control_socket(&path, Ids::Keep),
             Err(StartError::Running(_))
         ));
+        drop(listener);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) fn start(
     let keylog = cli.keylog.as_deref().map(open::keylog).transpose()?;
 
     let ids = open::ids();
+    // Before everything else of which there can be only one: a second daemon is told so.
+    let listener = open::control_socket(&cli.socket, ids)?;
     let empty = open::empty_root(&cli.state)?;
     let etc = if cli.etc.is_dir() {
         cli.etc.clone()
@@ -61,18 +63,10 @@ pub(super) fn start(
         plane,
         !loaded.policies.settings.no_nat_traversal,
     )?;
-    let (listener, admit_group) = open::control_socket(&cli.socket, ids)?;
-    plan.give(Role::Control, FdKind::Listener, listener);
+    plan.give(Role::Control, FdKind::Listener, listener.fd);
 
     let mut children = Children::default();
-    let booted = boot(&mut plan, plane, &mut children);
-    let (ca, kernel, esp, ikev2, control) = match booted {
-        Ok(channels) => channels,
-        Err(e) => {
-            let _ = std::fs::remove_file(&cli.socket);
-            return Err(e);
-        }
-    };
+    let (ca, kernel, esp, ikev2, control) = boot(&mut plan, plane, &mut children)?;
     // The children have another user: without this a stuck one could not be killed.
     sandbox::limit_parent(CapabilitySet::KILL)?;
 
@@ -84,6 +78,7 @@ pub(super) fn start(
         esp,
         ikev2,
         control,
+        socket_file: listener.file,
         keylog,
         generation: Generation::default(),
         policies: Vec::new(),
@@ -96,16 +91,9 @@ pub(super) fn start(
         plane_note: choice.note,
         keylog: parent.keylog.is_some(),
     };
-    let result = parent
-        .set_up(kernel_setup, setup, admit_group)
-        .and_then(|()| parent.commit(loaded));
-    match result {
-        Ok(()) => Ok(parent),
-        Err(e) => {
-            let _ = std::fs::remove_file(&parent.cli.socket);
-            Err(e.into())
-        }
-    }
+    parent.set_up(kernel_setup, setup, listener.admit_group)?;
+    parent.commit(loaded)?;
+    Ok(parent)
 }
 
 /// Opens sockets and the TUN device and gives each descriptor to its process.
