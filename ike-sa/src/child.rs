@@ -142,7 +142,7 @@ impl Child {
             udp_encap,
             phase: Phase::Installing(Box::new(r.after)),
             successor: None,
-            activate_at: (outbound == Outbound::Deferred).then(|| core.now.after(timer::LINGER)),
+            activate_at: (outbound == Outbound::Deferred).then(|| core.now.after(timer::ACTIVATE)),
             announced: false,
             in_data_plane: true,
             counters: Counters::default(),

@@ -360,7 +360,7 @@ impl Endpoint {
         let (Some(mut from), Some(mut to)) = (self.sas.remove(&old), self.sas.remove(&new)) else {
             return;
         };
-        if from.is_established() && matches!(to.state, State::Candidate { .. }) {
+        if matches!(to.state, State::Candidate { .. }) {
             from.hand_over(&mut self.core, &mut to);
             from.state = State::Replaced {
                 until: self.core.now.after(timer::REKEYED_IKE),

@@ -15,8 +15,11 @@ pub(crate) const HALF_OPEN: Duration = Duration::from_secs(30);
 pub(crate) const INIT_ERROR_GRACE: Duration = Duration::from_secs(4);
 /// NAT keepalive interval (RFC 3948 §4).
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(20);
-/// A replaced child keeps receiving for this long; also when a deferred outbound starts at the latest.
+/// A replaced child keeps receiving for this long.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// When a deferred outbound starts at the latest. Longer than a few lost datagrams take: before
+/// the peer has our answer it cannot receive on the new SA.
+pub(crate) const ACTIVATE: Duration = Duration::from_secs(30);
 /// How long an answered IKE SA delete is remembered, to answer its repetitions.
 pub(crate) const TOMBSTONE: Duration = Duration::from_secs(30);
 /// How long we wait for the answer to our delete of an IKE SA.

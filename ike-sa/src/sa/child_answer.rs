@@ -162,11 +162,22 @@ impl IkeSa {
         let spi = <[u8; 4]>::try_from(&*n.spi)
             .ok()
             .map(|b| ChildSpi(u32::from_be_bytes(b)));
-        let child = self
+        let found = self
             .children
             .values()
-            .find(|c| Some(c.spi_out) == spi && c.suite.protocol == n.protocol)
-            .ok_or(NotifyType::CHILD_SA_NOT_FOUND)?;
+            .find(|c| Some(c.spi_out) == spi && c.suite.protocol == n.protocol);
+        let Some(child) = found else {
+            // It may be the one we are asking for, whose answer is late.
+            let asking = matches!(
+                self.window.inflight.as_ref().map(|i| &i.exchange),
+                Some(Exchange::CreateChild(_))
+            );
+            return Err(if asking {
+                NotifyType::TEMPORARY_FAILURE
+            } else {
+                NotifyType::CHILD_SA_NOT_FOUND
+            });
+        };
         let crossing = matches!(
             self.window.inflight.as_ref().map(|i| &i.exchange),
             Some(Exchange::CreateChild(own)) if own.rekeys == Some(child.id) && own.collision.is_none()
@@ -347,6 +358,7 @@ impl IkeSa {
             own.collision = Some(Collision {
                 successor: id,
                 lowest: asked.nonce_i.min(asked.nonce_r).to_vec(),
+                deleted: false,
             });
         }
     }

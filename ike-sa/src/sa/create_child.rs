@@ -37,6 +37,8 @@ pub(crate) struct Collision {
     pub(crate) successor: ChildId,
     /// The lower of its two nonces.
     pub(crate) lowest: Vec<u8>,
+    /// The peer deleted what it made before our own response came: ours stays.
+    pub(crate) deleted: bool,
 }
 
 impl OwnChild {
@@ -140,6 +142,14 @@ impl IkeSa {
         if !matches!(old.phase, Phase::Installed) {
             return;
         }
+        if old.activate_at.is_some() {
+            // The peer, who made it, may not have our answer yet and not know it.
+            let soon = core.now.after(Duration::from_secs(1));
+            if let Some(old) = self.children.get_mut(&id) {
+                old.rekey_at = Some(soon);
+            }
+            return;
+        }
         let Some(policy) = self.child_policy(&old.name) else {
             return;
         };
@@ -239,7 +249,7 @@ impl IkeSa {
             }
         };
         let nonce_i = own.nonce.clone();
-        if self.lost(&own, nonce_r) {
+        if Self::lost(&own, nonce_r) {
             self.give_way(core, own, look);
             return;
         }
@@ -255,16 +265,11 @@ impl IkeSa {
     }
 
     /// Whether the peer's rekeying of the same child survives ours.
-    fn lost(&self, own: &OwnChild, nonce_r: &[u8]) -> bool {
+    fn lost(own: &OwnChild, nonce_r: &[u8]) -> bool {
         //= rfc7296#2.8.1: the exchange with the lowest of the four nonces is the redundant one
-        own.collision.as_ref().is_some_and(|c| {
-            let ours = own.nonce.as_slice().min(nonce_r);
-            let there = self
-                .children
-                .get(&c.successor)
-                .is_some_and(|s| !matches!(s.phase, Phase::Lingering { .. }));
-            there && ours < c.lowest.as_slice()
-        })
+        own.collision
+            .as_ref()
+            .is_some_and(|c| !c.deleted && own.nonce.as_slice().min(nonce_r) < c.lowest.as_slice())
     }
 
     /// Ours is redundant: it is deleted at the peer, and never used.

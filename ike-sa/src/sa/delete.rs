@@ -129,6 +129,15 @@ impl IkeSa {
             return false;
         };
         old.successor = None;
+        if let Some(Inflight {
+            exchange: Exchange::CreateChild(own),
+            ..
+        }) = &mut self.window.inflight
+            && let Some(c) = &mut own.collision
+            && c.successor == id
+        {
+            c.deleted = true;
+        }
         if let Some(c) = self.children.get_mut(&id) {
             c.announced = false;
         }

@@ -568,10 +568,11 @@ impl IkeSa {
     pub(crate) fn pump(&mut self, core: &mut Core) {
         while self.window.inflight.is_none() {
             let ready = match self.state {
-                State::Established | State::Replaced { .. } | State::Closing { .. } => true,
+                State::Established | State::Closing { .. } => true,
                 State::Connecting(_)
                 | State::HalfOpen(_)
                 | State::Candidate { .. }
+                | State::Replaced { .. }
                 | State::Closed { .. }
                 | State::Gone => false,
             };

@@ -309,8 +309,11 @@ impl IkeSa {
         core.effect(Effect::Add(Box::new(new)));
     }
 
-    /// The candidate takes over.
+    /// The candidate takes over; nothing starts here any more.
     fn choose(&mut self, core: &mut Core, candidate: IkeSaId) {
+        self.state = State::Replaced {
+            until: core.now.after(timer::REKEYED_IKE),
+        };
         core.effect(Effect::CandidateChosen {
             old: self.id,
             candidate,

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 /// A datagram under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
+    /// When it was sent.
+    pub at: Instant,
     /// Source as the receiver will see it.
     pub from: SocketAddr,
     /// Destination.
@@ -33,6 +35,29 @@ impl Packet {
     /// Whether the header says response.
     pub fn is_response(&self) -> bool {
         self.ike().get(19).is_some_and(|f| f & 0x20 != 0)
+    }
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let header = ike_wire::Header::decode(self.ike());
+        let what = header.map_or_else(
+            |_| format!("{} octets", self.bytes.len()),
+            |h| {
+                format!(
+                    "{} {} {} of {}/{} ({} octets)",
+                    h.exchange,
+                    if h.flags.response {
+                        "response"
+                    } else {
+                        "request"
+                    },
+                    h.message_id.0,
+                    h.spi_i,
+                    h.spi_r,
+                    self.bytes.len()
+                )
+            },
+        );
+        format!("{} > {} {what}", self.from, self.to)
     }
     /// The path as the receiver has it.
     pub fn path(&self) -> Path {
@@ -164,6 +189,7 @@ impl Net {
 
     pub(crate) fn send(&mut self, now: Instant, path: Path, bytes: Vec<u8>) {
         let mut packet = Packet {
+            at: now,
             from: path.local,
             to: path.peer,
             bytes,

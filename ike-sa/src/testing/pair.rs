@@ -336,6 +336,25 @@ impl Pair {
         Ok(())
     }
 
+    /// Everything that happened and was sent, in order, for people.
+    pub fn trace(&self) -> String {
+        let mut lines: Vec<(Instant, String)> = Vec::new();
+        for who in [Who::Left, Who::Right] {
+            for e in &self.at(who).events {
+                let sa = e.sa.map_or(0, |s| s.0);
+                lines.push((e.at, format!("  {who:?} sa {sa} {:?}", e.kind)));
+            }
+        }
+        for p in &self.net.log {
+            lines.push((p.at, p.line()));
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        lines
+            .iter()
+            .map(|(at, line)| format!("{:>12} {line}\n", at.as_micros()))
+            .collect()
+    }
+
     /// Whether pings pass both ways.
     pub fn ping_both(&self, child: &str) -> Result<(), String> {
         self.ping(Who::Left, child)?;
