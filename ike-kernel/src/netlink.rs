@@ -65,6 +65,8 @@ impl Netlink {
         let mut answers = Vec::new();
         loop {
             let (datagram, _) = self.socket.recv_from_full().map_err(|e| system(&e))?;
+            // The kernel tells the keys of an SA.
+            let datagram = Zeroizing::new(datagram);
             for (header, body) in messages(&datagram) {
                 if header.sequence != self.sequence {
                     continue;

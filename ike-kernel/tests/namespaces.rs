@@ -9,6 +9,13 @@ use std::time::{Duration, Instant};
 use common::{CBC, GCM, Gateway, Kind, Net, TARGETS, Tap, child, flows, ip, may_run};
 use ike_kernel::{Event, Outbound, PlaneKind};
 
+const PLAIN: Kind = Kind {
+    cipher: GCM,
+    esn: false,
+    udp: true,
+    outer_v6: false,
+};
+
 fn userspace(name: &str) -> Gateway {
     Gateway::start(name, PlaneKind::Userspace)
 }
@@ -70,12 +77,7 @@ fn senders_without_a_source_address_use_the_one_inside_the_tunnel() {
     }
     let net = Net::new("source");
     let (a, b) = (userspace(&net.names[0]), userspace(&net.names[1]));
-    let kind = Kind {
-        cipher: GCM,
-        esn: false,
-        udp: true,
-        outer_v6: false,
-    };
+    let kind = PLAIN;
     a.install(child(1, 0, kind, None));
     b.install(child(1, 1, kind, None));
     for target in ["10.2.0.1", "2001:db8:2::1"] {
@@ -93,6 +95,48 @@ fn senders_without_a_source_address_use_the_one_inside_the_tunnel() {
         let after = a.counters(1);
         assert_eq!(before.packets_out, after.packets_out, "{source}");
     }
+}
+
+#[test]
+fn a_peer_inside_a_protected_flow_is_still_reached_outside() {
+    if !may_run() {
+        return;
+    }
+    // Everything from the LAN and from the gateway itself goes to the peer: also what is for the peer.
+    let net = Net::new("inside");
+    let a = userspace(&net.names[0]);
+    let b = userspace(&net.names[1]);
+    let mut children = [0, 1].map(|end| {
+        child(
+            1,
+            end,
+            Kind {
+                udp: false,
+                ..PLAIN
+            },
+            None,
+        )
+    });
+    let any = common::net("0.0.0.0", 0);
+    let lan = common::net("10.1.0.0", 24);
+    children[0].flows = vec![
+        (lan, any),
+        (common::net("192.0.2.1", 32), common::net("192.0.2.2", 32)),
+    ];
+    children[1].flows = children[0].flows.iter().map(|(l, p)| (*p, *l)).collect();
+    let [left, right] = children;
+    a.install(left);
+    b.install(right);
+    let before = a.counters(1);
+    assert!(net.pings(0, "-c 2 -i 0.05 192.0.2.2"));
+    assert!(net.pings(0, "-c 2 -i 0.05 -I 10.1.0.1 10.2.0.1"));
+    let after = a.counters(1);
+    assert_eq!(after.packets_out - before.packets_out, 4);
+    let source = a.call(|_| ike_kernel::socket::source_address("192.0.2.2".parse().unwrap()));
+    assert_eq!(
+        source.unwrap(),
+        "192.0.2.1".parse::<std::net::IpAddr>().unwrap()
+    );
 }
 
 #[test]
@@ -180,12 +224,7 @@ fn rekeying_under_load_loses_nothing() {
     }
     let net = Net::new("rekey");
     let (a, b) = (userspace(&net.names[0]), userspace(&net.names[1]));
-    let kind = Kind {
-        cipher: GCM,
-        esn: false,
-        udp: true,
-        outer_v6: false,
-    };
+    let kind = PLAIN;
     a.install(child(1, 0, kind, None));
     b.install(child(1, 1, kind, None));
     std::thread::scope(|scope| {

@@ -11,6 +11,7 @@ use nix::libc;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 use serde::{Deserialize, Serialize};
 
+use crate::netlink::{self, Netlink};
 use crate::sys::{self, Item, Meta};
 use crate::{KernelError, PlaneKind};
 
@@ -217,25 +218,36 @@ impl AsFd for IkeSocket {
     }
 }
 
-/// The local address the kernel would use towards a peer (by routing, with our mark where that is
-/// allowed; nothing is sent, no privilege needed).
+/// The local address the kernel would use towards a peer for a packet with our default mark, so that the
+/// tunnel's own routes do not count. By routing; nothing is sent, no privilege needed.
 pub fn source_address(peer: IpAddr) -> Result<IpAddr, KernelError> {
     let request = || format!("find the source address towards {peer}");
-    let attempt = || -> io::Result<IpAddr> {
-        let family = if peer.is_ipv6() {
-            AddressFamily::INET6
-        } else {
-            AddressFamily::INET
-        };
-        let fd = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-        // Without privilege the mark is refused; then an address inside a protected flow may be wrong.
-        let _ = set_mark(fd.as_fd(), DEFAULT_MARK);
-        rustix::net::connect(&fd, &SocketAddr::new(peer, 500))?;
-        let name = rustix::net::getsockname(&fd)?;
-        let local = SocketAddr::try_from(name).map_err(io::Error::from)?;
-        Ok(local.ip())
+    let mut netlink = Netlink::open(netlink_sys::protocols::NETLINK_ROUTE, "route")?;
+    // struct rtmsg, then RTA_DST and RTA_MARK.
+    let (family, octets) = match peer {
+        IpAddr::V4(addr) => (libc::AF_INET, addr.octets().to_vec()),
+        IpAddr::V6(addr) => (libc::AF_INET6, addr.octets().to_vec()),
     };
-    attempt().map_err(|error| KernelError::system(request(), &error))
+    let mut body = vec![0; 12];
+    body[0] = family as u8;
+    body[1] = (octets.len() * 8) as u8;
+    for (kind, value) in [
+        (libc::RTA_DST, &octets[..]),
+        (libc::RTA_MARK, &DEFAULT_MARK.to_ne_bytes()),
+    ] {
+        body.extend(((value.len() + 4) as u16).to_ne_bytes());
+        body.extend(kind.to_ne_bytes());
+        body.extend(value);
+    }
+    let answers = netlink.request(libc::RTM_GETROUTE, 0, &body, request)?;
+    let answer = answers.first().and_then(|(_, body)| body.get(12..));
+    let mut attributes = answer.map(netlink::attributes).into_iter().flatten();
+    let source = attributes.find(|(kind, _)| *kind == libc::RTA_PREFSRC);
+    let source = source.and_then(|(_, octets)| match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
+    });
+    source.ok_or_else(|| KernelError::refused(request(), "the route has none"))
 }
 
 /// Whether UDP sockets of one port form a group.

@@ -112,6 +112,10 @@ fn a_datagram_longer_than_the_buffer_is_skipped() {
 
 #[test]
 fn the_source_address_towards_loopback_is_loopback() {
-    let local = source_address("127.0.0.1".parse().unwrap()).unwrap();
-    assert_eq!(local, "127.0.0.1".parse::<IpAddr>().unwrap());
+    for host in ["127.0.0.1", "::1"] {
+        let host: IpAddr = host.parse().unwrap();
+        assert_eq!(source_address(host).unwrap(), host);
+    }
+    let error = source_address("255.255.255.255".parse().unwrap());
+    assert!(error.is_err() || error.is_ok_and(|local| !local.is_loopback()));
 }

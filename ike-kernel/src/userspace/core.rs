@@ -66,8 +66,6 @@ enum Sending {
 /// Both SAs of an installed child.
 #[derive(Debug)]
 struct Child {
-    policy: String,
-    name: String,
     spi_in: u32,
     spi_out: u32,
     keys_in: CipherKeys,
@@ -99,6 +97,14 @@ enum Expiry {
     Hard,
 }
 
+/// What happens to an outbound packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Child(u64),
+    /// Index of a block.
+    Block(usize),
+}
+
 #[derive(Debug)]
 struct BlockEntry {
     block: Block,
@@ -111,8 +117,8 @@ pub(super) struct Core {
     config: PlaneConfig,
     children: BTreeMap<u64, Child>,
     by_spi: HashMap<u32, u64>,
-    /// Flows of the children that send, in the order they are tried.
-    spd: Vec<(Flow, u64)>,
+    /// Flows of the children that send and of the blocks, in the order they are tried.
+    spd: Vec<(Flow, Target)>,
     /// Last packet looked up.
     cached: Option<(Summary, u64)>,
     blocks: Vec<BlockEntry>,
@@ -165,8 +171,6 @@ impl Core {
         };
         self.by_spi.insert(sa.spi_in.0, sa.id);
         let mut child = Child {
-            policy: sa.policy,
-            name: sa.child,
             spi_in: sa.spi_in.0,
             spi_out: sa.spi_out.0,
             keys_in,
@@ -248,10 +252,12 @@ impl Core {
         self.blocks
             .retain(|b| (&b.block.policy, &b.block.child) != (&block.policy, &block.child));
         self.blocks.push(BlockEntry { block, told: None });
+        self.rebuild();
     }
 
     pub(super) fn unblock(&mut self, policy: &str) {
         self.blocks.retain(|b| b.block.policy != policy);
+        self.rebuild();
     }
 
     pub(super) fn flush(&mut self) {
@@ -294,20 +300,24 @@ impl Core {
             return None;
         };
         let summary = parsed.summary;
-        let cached = self.cached.filter(|(of, _)| *of == summary);
-        let id = cached.map(|(_, id)| id).or_else(|| {
-            self.spd
-                .iter()
-                .find(|(flow, _)| packet::matches_outbound(flow, &summary))
-                .map(|(_, id)| *id)
-        });
-        match id {
-            Some(id) => {
-                self.cached = Some((summary, id));
-                Some((parsed, id))
+        if let Some((_, id)) = self.cached.filter(|(of, _)| *of == summary) {
+            return Some((parsed, id));
+        }
+        let found = self
+            .spd
+            .iter()
+            .find(|(flow, _)| packet::matches_outbound(flow, &summary));
+        match found {
+            Some((_, Target::Child(id))) => {
+                self.cached = Some((summary, *id));
+                Some((parsed, *id))
+            }
+            Some((_, Target::Block(index))) => {
+                self.acquire(*index, &summary);
+                None
             }
             None => {
-                self.acquire(&summary);
+                self.count(Drop::NoFlow, 1);
                 None
             }
         }
@@ -469,14 +479,10 @@ impl Core {
         Ok(packet)
     }
 
-    /// An outbound packet nobody carries: dropped, and told once a second if it belongs to a block.
-    fn acquire(&mut self, summary: &Summary) {
-        let entry = self.blocks.iter_mut().find(|entry| {
-            let flows = &entry.block.flows;
-            flows.iter().any(|f| packet::matches_outbound(f, summary))
-        });
-        let Some(entry) = entry else {
-            self.count(Drop::NoFlow, 1);
+    /// An outbound packet of a block: dropped, and told once a second.
+    fn acquire(&mut self, index: usize, summary: &Summary) {
+        self.count(Drop::NoChild, 1);
+        let Some(entry) = self.blocks.get_mut(index) else {
             return;
         };
         let now = Instant::now();
@@ -495,7 +501,6 @@ impl Core {
                 }),
             });
         }
-        self.count(Drop::NoChild, 1);
     }
 
     fn child(&mut self, request: &str, id: u64) -> Result<&mut Child, KernelError> {
@@ -504,23 +509,30 @@ impl Core {
         })
     }
 
-    /// Narrow flows first, then new children first.
+    /// Narrow flows first; of equal ones a child's before a block's, and the newest child's first.
     fn rebuild(&mut self) {
         self.cached = None;
-        self.spd.clear();
-        let mut entries: Vec<_> = self
-            .children
-            .iter()
-            .filter(|(_, child)| child.sending == Sending::Active)
-            .flat_map(|(&id, child)| {
-                child.flows.iter().map(move |flow| {
-                    let key = (breadth(&flow.1), breadth(&flow.0), u64::MAX - child.order);
-                    (key, (*flow, id))
-                })
+        let sending = self.children.iter();
+        let sending = sending.filter(|(_, child)| child.sending == Sending::Active);
+        let of_children = sending.flat_map(|(&id, child)| {
+            let age = u64::MAX - child.order;
+            child
+                .flows
+                .iter()
+                .map(move |flow| (flow, (false, age), Target::Child(id)))
+        });
+        let of_blocks = self.blocks.iter().enumerate().flat_map(|(index, entry)| {
+            let flows = entry.block.flows.iter();
+            flows.map(move |flow| (flow, (true, 0), Target::Block(index)))
+        });
+        let mut entries: Vec<_> = of_children
+            .chain(of_blocks)
+            .map(|(flow, rank, target)| {
+                ((breadth(&flow.1), breadth(&flow.0), rank), (*flow, target))
             })
             .collect();
         entries.sort_by_key(|(key, _)| *key);
-        self.spd.extend(entries.into_iter().map(|(_, entry)| entry));
+        self.spd = entries.into_iter().map(|(_, entry)| entry).collect();
     }
 }
 
@@ -544,12 +556,6 @@ impl Child {
         let udp = if self.udp { 8 } else { 0 };
         let room = usize::from(config.outer_mtu).saturating_sub(ip + udp);
         esp::largest_payload(self.keys_out.cipher(), room).min(config.tun_mtu.into())
-    }
-}
-
-impl std::fmt::Display for Child {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.policy, self.name)
     }
 }
 

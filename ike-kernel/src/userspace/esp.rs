@@ -159,6 +159,7 @@ const PADDING: [u8; 255] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hex_literal::hex;
     use ike_crypto::{Integ, Secret};
     use proptest::prelude::*;
 
@@ -259,5 +260,31 @@ mod tests {
         packet.extend([200, 4]);
         keys.seal(&[0; 8], &aad, &[], &mut packet, 16).unwrap();
         assert_eq!(open(&keys, 1, false, &mut packet), Err(OpenError::Padding));
+    }
+
+    #[test]
+    fn the_packet_of_rfc_7634_appendix_a_is_made_and_read() {
+        //= rfc7634#A: an ESP packet with ChaCha20-Poly1305
+        let keymat: Vec<u8> = (0x80..=0xa3).collect();
+        let cipher = Cipher::ChaCha20Poly1305;
+        let keys = CipherKeys::new(cipher, &Secret::new(keymat), &Secret::new(vec![])).unwrap();
+        let source = hex!(
+            "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec10"
+            "0007362708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"
+            "2425262728292a2b2c2d2e2f3031323334353637"
+        );
+        let expected = hex!(
+            "01020304000000051011121314151617240394 28b97f417e3c13753a4f05087b"
+            "67c352e6a7fab1b982d466ef407ae5c614ee8099d52844eb61aa95dfab4c02f7"
+            "2aa71e7c4c4f64c9befe2facc638e8f3cbec163fac469b502773f6fb94e664da"
+            "9165b82829f641e076aaa8266b7fb0f7b11b369907e1ad43"
+        );
+        let iv: Vec<u8> = (0x10..=0x17).collect();
+        let mut packet = Vec::new();
+        let payload = (NEXT_IPV4, &source[..]);
+        seal(&keys, 0x0102_0304, 5, false, &iv, payload, &mut packet).unwrap();
+        assert_eq!(packet, expected);
+        let (next, opened) = open(&keys, 5, false, &mut packet).unwrap();
+        assert_eq!((next, &*opened), (NEXT_IPV4, &source[..]));
     }
 }

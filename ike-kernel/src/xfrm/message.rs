@@ -377,3 +377,6 @@ const KEPT: [u16; 9] = [
     24,
     31,
 ];
+
+#[cfg(all(test, target_endian = "little"))]
+mod tests;

@@ -454,3 +454,21 @@ fn what_this_plane_cannot_do_is_refused_and_leaves_nothing() {
     left.flush();
     assert!(left.activate(1).is_err() && left.counters(1).is_err());
 }
+
+#[test]
+fn a_narrow_block_is_not_carried_by_another_policys_wide_child() {
+    let mut left = core();
+    let mut wide = sa(1, GCM, false, true);
+    wide.flows = vec![(net("0.0.0.0", 0), net("0.0.0.0", 0))];
+    left.install(wide).unwrap();
+    assert!(send(&mut left, &ping()).0.is_some());
+    left.block(Block {
+        policy: "other".into(),
+        child: "other".into(),
+        flows: vec![(net("10.1.0.0", 16), net("10.2.0.0", 16))],
+    });
+    assert!(send(&mut left, &ping()).0.is_none());
+    assert_eq!(dropped(&left, "out_no_child"), 1);
+    let elsewhere = v4([10, 1, 0, 7], [198, 51, 100, 9], UDP, &[0; 8]);
+    assert!(send(&mut left, &elsewhere).0.is_some());
+}
