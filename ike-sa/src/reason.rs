@@ -24,7 +24,7 @@ pub enum Reason {
         mismatches: Vec<ProposalMismatch>,
     },
     /// No policy for these addresses or identities.
-    #[error("no policy matches: {}", join(tried))]
+    #[error("no policy matches: {}", if tried.is_empty() { "there is none".to_owned() } else { join(tried) })]
     NoPolicy {
         /// Policies tried with the first field that failed.
         tried: Vec<PolicyMismatch>,

@@ -45,7 +45,7 @@ pub(crate) enum Command {
         /// Policy
         name: String,
     },
-    /// Close the SAs of a policy and keep it closed until `up` or a reload
+    /// Close the SAs of a policy and keep it closed until `up` or `reload`
     Down {
         /// Policy
         name: String,

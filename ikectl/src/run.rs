@@ -162,7 +162,12 @@ fn refused(cli: &Cli, failed: &Failed) -> Status {
         Command::Reload => "not reloaded, the old configuration stays in force: ".into(),
         _ => String::new(),
     };
-    let reason = text::clean_lines(&failed.reason);
+    let mut reason = text::clean_lines(&failed.reason);
+    if failed.code == FailCode::Unsupported
+        && matches!(cli.command, Command::Couple | Command::Decouple)
+    {
+        reason.push_str("; write `set couple` or `set decouple` in iked.conf and start iked again");
+    }
     match failed.code {
         // Diagnostics have a form of their own, which starts in the first column.
         FailCode::Config => output::complain(&format!("{}\n{reason}", what.trim_end())),

@@ -97,6 +97,17 @@ fn reload_lists_what_it_did() {
 }
 
 #[test]
+fn a_daemon_that_cannot_decouple_leads_to_the_setting_that_does() {
+    let refused = vec![Reply::failed(
+        FailCode::Unsupported,
+        "this daemon does not do that",
+    )];
+    let (_, ran) = Daemon::start(Act::Say(refused)).ikectl("decouple");
+    assert_eq!(ran.status, 1);
+    assert!(ran.err.contains("`set decouple` in iked.conf"), "{ran}");
+}
+
+#[test]
 fn a_reload_that_fails_shows_the_diagnostics_as_they_are() {
     let diagnostics = "error: unknown word `pears`\n --> /etc/iked.conf:3:1\n  |\n3 | pears\n  | ^^^^^ help: `peer`\n";
     let failed = vec![Reply::failed(FailCode::Config, diagnostics)];
