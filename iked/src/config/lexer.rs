@@ -62,6 +62,8 @@ pub(super) struct Lexed {
     pub(super) quoted: Vec<Range<usize>>,
     /// Comments.
     pub(super) comments: Vec<Range<usize>>,
+    /// What is after a quote that is not closed: nobody knows what it is.
+    pub(super) unclosed: Vec<Span>,
     /// What is wrong.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -121,7 +123,9 @@ impl<'a> Lexer<'a> {
                     self.out.comments.push(start..self.at);
                 }
                 '\\' => self.continuation(),
+                '"' | '\'' if last_end == start && self.after_string() => self.glued(),
                 '"' | '\'' => self.quoted(c, last_end == start),
+                '“' | '”' | '„' | '‘' | '’' | '«' | '»' => self.typographic(),
                 '$' if !self.literal_dollar => self.macro_use(last_end == start),
                 _ if PUNCTUATION.contains(&c) => {
                     self.bump();
@@ -132,6 +136,7 @@ impl<'a> Lexer<'a> {
                         last_end == start,
                     );
                 }
+                _ if is_word(c) && last_end == start && self.after(Kind::Quoted) => self.glued(),
                 _ if is_word(c) || (c == '$' && self.literal_dollar) => {
                     self.bump();
                     self.skip_while(is_word_inside);
@@ -228,6 +233,8 @@ impl<'a> Lexer<'a> {
             }
             Some(_) => {
                 self.at = after;
+                self.skip_while(|c| !c.is_whitespace());
+                self.out.unclosed.push(self.span(after..self.at));
                 let span = self.span(start..after);
                 self.out.diagnostics.push(
                     Diagnostic::error(span, "`\\` in the middle of a line")
@@ -239,8 +246,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A string in quotes. `\` before the quote or a blank takes away its meaning, `\` and a
-    /// newline vanish.
+    /// A string in quotes, which ends on its line. `\` before the quote or a blank takes away its
+    /// meaning.
     fn quoted(&mut self, quote: char, glued: bool) {
         let start = self.at;
         self.bump();
@@ -251,15 +258,22 @@ impl<'a> Lexer<'a> {
             line.find(quote).unwrap_or(line.len()).max(64),
         ));
         loop {
-            let Some(c) = self.peek().filter(|&c| c != '\n') else {
+            let continues = self
+                .text
+                .get(self.at..)
+                .is_some_and(|rest| rest.starts_with("\\\n") || rest.starts_with("\\\r\n"));
+            let Some(c) = self.peek().filter(|&c| c != '\n' && !continues) else {
                 self.out.quoted.push(inside..self.at);
+                self.out.unclosed.push(self.span(inside..self.at));
                 let span = self.span(start..inside);
                 self.out.diagnostics.push(
                     Diagnostic::error(span, "a quote that is not closed on its line")
                         .label("starts here")
                         .help(format!("close it with another `{quote}`")),
                 );
-                break;
+                self.push(Kind::Quoted, value, start, glued);
+                self.push(Kind::Bad, String::new().into(), start, false);
+                return;
             };
             self.bump();
             if c == quote {
@@ -275,11 +289,55 @@ impl<'a> Lexer<'a> {
                     value.push(next);
                     self.bump();
                 }
-                Some('\n') => self.bump(),
                 _ => value.push(c),
             }
         }
         self.push(Kind::Quoted, value, start, glued);
+    }
+
+    fn after(&self, kind: Kind) -> bool {
+        self.statement.last().is_some_and(|t| t.kind == kind)
+    }
+
+    fn after_string(&self) -> bool {
+        self.statement.last().is_some_and(Token::is_string)
+    }
+
+    /// A word and a quote touch: the quotes of this line are not where they are meant to be, so
+    /// nobody knows what of the rest is inside them.
+    fn glued(&mut self) {
+        let start = self.at;
+        self.bump();
+        let span = self.span(start..self.at);
+        self.out.diagnostics.push(
+            Diagnostic::error(span, "no blank between a quote and a word")
+                .label("touches what is before it")
+                .help("close quotes before the blank that ends a value; inside quotes write `\\\"` for a quote"),
+        );
+        self.hide_line(start);
+    }
+
+    /// Hides the rest of the line, up to a `\` that continues it.
+    fn hide_line(&mut self, start: usize) {
+        let rest = self.text.get(start..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        let inside = line.trim_end();
+        let inside = inside.strip_suffix('\\').unwrap_or(inside);
+        self.at = start + inside.len();
+        self.out.unclosed.push(self.span(start..self.at));
+        self.push(Kind::Bad, String::new().into(), start, false);
+    }
+
+    fn typographic(&mut self) {
+        let start = self.at;
+        self.bump();
+        let span = self.span(start..self.at);
+        self.out.diagnostics.push(
+            Diagnostic::error(span, "a typographic quotation mark")
+                .label("does not quote")
+                .help("use the plain ones: \"…\""),
+        );
+        self.hide_line(start);
     }
 
     fn macro_use(&mut self, glued: bool) {
@@ -312,13 +370,14 @@ impl<'a> Lexer<'a> {
             Diagnostic::error(span, format!("control character {}", c.escape_unicode()))
                 .help("delete it")
         } else {
-            self.skip_while(|c| !c.is_whitespace());
-            let span = self.span(start..self.at);
             Diagnostic::error(span, "a letter outside ASCII outside quotes")
                 .label("words without quotes are plain ASCII")
                 .help("put the word in quotes, or use plain quotes and blanks")
         };
         self.out.diagnostics.push(diagnostic);
+        let after = self.at;
+        self.skip_while(|c| !c.is_whitespace());
+        self.out.unclosed.push(self.span(after..self.at));
         self.push(Kind::Bad, String::new().into(), start, false);
     }
 }

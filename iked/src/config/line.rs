@@ -205,7 +205,12 @@ impl<'r> Line<'r> {
 
     /// Takes one of the words; another is an error.
     pub(super) fn one_of(&mut self, what: &str, known: &[&str]) -> Option<Spanned<String>> {
-        let list = format!("one of {}", quoted_list(known));
+        let on: Vec<_> = known
+            .iter()
+            .copied()
+            .filter(|w| !w.starts_with("no") || *w == "none")
+            .collect();
+        let list = format!("one of {}", quoted_list(&on));
         if self.peek().is_none_or(|t| !t.is_string()) {
             self.expected(what, Some(list));
             // What was not understood by the lexer is already reported.
@@ -220,10 +225,8 @@ impl<'r> Line<'r> {
             return Some(Spanned::new(text.to_owned(), token.span));
         }
         let help = words::did_you_mean(text, known.iter().copied()).unwrap_or(list);
-        let message = format!(
-            "unknown {}",
-            what.trim_start_matches("a ").trim_start_matches("an ")
-        );
+        let bare = what.trim_start_matches("a ").trim_start_matches("an ");
+        let message = format!("unknown {bare} `{text}`");
         self.report.push(
             Diagnostic::error(token.span, message)
                 .label(format!("not {what}"))
@@ -300,7 +303,21 @@ impl<'r> Line<'r> {
                     .help("put values with blanks in quotes, and every statement on its own line"),
             );
         }
-        self.hide_rest();
+        match statement.starts_with("user") {
+            true => self.hide_rest(),
+            false => self.skip_rest(),
+        }
+    }
+
+    /// Takes everything left; hides strings, and bare words where a secret may be.
+    pub(super) fn skip_rest(&mut self) {
+        let mut hide = self.previous().is_some_and(is_before_secret);
+        while let Some(token) = self.bump() {
+            if hide && token.is_string() {
+                self.report.hide(&token);
+            }
+            hide = is_before_secret(&token) || hide;
+        }
     }
 
     /// Takes and hides everything left.
@@ -327,6 +344,14 @@ impl<'r> Line<'r> {
             }
         }
     }
+}
+
+/// Whether what follows is a secret, or would be if this were spelt right.
+fn is_before_secret(token: &Token) -> bool {
+    let word = token.text.as_str();
+    token.kind == Kind::Word
+        && (words::nearest(word, ["psk", "ppk", "user", "secret"]).is_some()
+            || words::PSK_LIKE.contains(&word))
 }
 
 /// Decodes a key as text or `0x…`.

@@ -3,9 +3,9 @@
 use super::Loaded;
 use super::loaded::Dataplane;
 use super::words;
-use ike_sa::{ChildPolicy, IdMatch, Initiation, Policy};
+use ike_sa::{ChildPolicy, Id, IdMatch, Initiation, Policy};
 use ike_ts::{AddrRange, PortRange, TrafficSelector};
-use ike_wire::{EncrId, IntegId, KeMethod, PrfId};
+use ike_wire::{EncrId, IdType, IntegId, KeMethod, PrfId};
 use std::fmt::Write;
 
 /// Prints a configuration that loads to the same policies, but for the secrets.
@@ -116,9 +116,9 @@ fn policy(policy: &Policy) -> String {
             lines.push(line);
         }
     }
-    lines.push(format!("srcid {}", quote(&policy.local_id.to_string())));
+    lines.push(format!("srcid {}", quote(&identity(&policy.local_id))));
     if let IdMatch::Exact(id) = &policy.peer_id {
-        lines.push(format!("dstid {}", quote(&id.to_string())));
+        lines.push(format!("dstid {}", quote(&identity(id))));
     }
     lines.push(format!("ikelifetime {}", policy.ike_lifetime_s));
     for child in &policy.children {
@@ -129,6 +129,13 @@ fn policy(policy: &Policy) -> String {
         lines.push("psk \"<hidden>\"".to_owned());
     }
     lines.join(" \\\n\t") + "\n"
+}
+
+fn identity(id: &Id) -> String {
+    match id.kind {
+        IdType::FQDN | IdType::RFC822_ADDR => String::from_utf8_lossy(&id.data).into_owned(),
+        _ => id.to_string(),
+    }
 }
 
 /// `proto` belongs to the policy, so every protocol has all flows: print each flow once.

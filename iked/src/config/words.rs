@@ -56,6 +56,17 @@ pub(super) const POLICY: &[&str] = &[
     "dynamic",
 ];
 
+/// Words that people write for `psk`.
+pub(super) const PSK_LIKE: &[&str] = &[
+    "key",
+    "passphrase",
+    "passwd",
+    "password",
+    "pre-shared-key",
+    "presharedkey",
+    "secret",
+];
+
 /// Words of `ikesa` and `childsa`.
 pub(super) const TRANSFORMS: &[&str] = &[
     "auth", "enc", "esn", "group", "ke1", "ke2", "ke3", "ke4", "ke5", "ke6", "ke7", "noesn", "prf",
@@ -328,6 +339,16 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let word = word.to_ascii_lowercase();
+    let known: Vec<_> = known.into_iter().collect();
+    // `aes` for `aes-256-gcm`
+    let begun = |candidate: &&&str| {
+        candidate
+            .strip_prefix(word.as_str())
+            .is_some_and(|rest| rest.starts_with('-'))
+    };
+    if let Some(begun) = known.iter().find(begun).filter(|_| word.len() >= 3) {
+        return Some(begun);
+    }
     known
         .into_iter()
         .map(|candidate| (distance(&word, candidate), candidate))

@@ -228,7 +228,10 @@ impl Lowering<'_> {
                     format!("an {found} address in a policy for {}", family.name()),
                 )
                 .label(format!("this is {found}"))
-                .help("change the address, or `inet` to `inet6` or the other way round"),
+                .help(match family {
+                    Family::V4 => "write an IPv4 address, or remove `inet`",
+                    Family::V6 => "write an IPv6 address, or remove `inet6`",
+                }),
             );
             return None;
         }

@@ -97,7 +97,8 @@ fn spec(text: &str) -> Result<HostSpec, Fault> {
         ));
     }
     if text.contains(':') {
-        let help = Some("ports stand after `port`: from 10.0.0.1 port 22");
+        let help =
+            Some("write the address alone; after `from` and `to` a port follows as `port 22`");
         return Err(fault(
             "is not an IPv6 address",
             "colons, but no IPv6 address",
@@ -169,8 +170,9 @@ pub(super) fn flow(line: &mut Line<'_>, first: &'static str) -> Option<Flow> {
     } else {
         (two, one)
     };
-    for host in &to.0 {
-        if let Some(nat) = &host.srcnat {
+    let mut to = to;
+    for host in &mut to.0 {
+        if let Some(nat) = host.srcnat.take() {
             line.report.push(
                 Diagnostic::error(nat.span, "an address in parentheses after `to`")
                     .label("only the `from` side can be translated")
@@ -199,9 +201,12 @@ fn end(line: &mut Line<'_>, keyword: &str) -> Option<End> {
             if line.eat_punct('}').is_some() {
                 break;
             }
-            let at_end = line
-                .peek()
-                .is_none_or(|t| t.kind == Kind::Word && words::is_option(&t.text));
+            let at_end = line.peek().is_none_or(|t| {
+                t.kind == Kind::Word
+                    && words::is_reserved(&t.text)
+                    && !t.is("any")
+                    && !t.is("dynamic")
+            });
             if at_end {
                 line.report.push(
                     Diagnostic::error(open, "a list that is not closed")
@@ -225,8 +230,11 @@ fn end(line: &mut Line<'_>, keyword: &str) -> Option<End> {
             }
         }
         if hosts.is_empty() && complete {
-            line.report
-                .push(Diagnostic::error(open, "an empty list").label("expected hosts"));
+            line.report.push(
+                Diagnostic::error(open, "an empty list")
+                    .label("expected hosts")
+                    .help("write hosts between the braces, or `any`"),
+            );
             complete = false;
         }
     } else {
@@ -323,7 +331,11 @@ pub(super) fn protocols(line: &mut Line<'_>) -> Vec<Spanned<u8>> {
         }
         match line.peek().cloned() {
             // `esp` and `ah` are protocols here.
-            Some(token) if words::is_option(&token.text) && by_name(&token.text).is_none() => {
+            Some(token)
+                if token.kind == Kind::Word
+                    && words::is_reserved(&token.text)
+                    && by_name(&token.text).is_none() =>
+            {
                 line.report.push(
                     Diagnostic::error(open, "a list that is not closed")
                         .label("starts here")

@@ -4,7 +4,7 @@ mod host;
 mod policy;
 
 use super::ast::{Config, Setting, Statement, User};
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Severity};
 use super::lexer::{self, Kind, Token};
 use super::line::{Line, Macro, Report};
 use super::loaded::Dataplane;
@@ -93,6 +93,9 @@ impl Parser<'_> {
             source.comments = lexed.comments;
         }
         self.report.list.extend(lexed.diagnostics);
+        for span in lexed.unclosed {
+            self.report.sources.hide(span);
+        }
         self.open.push(path.to_owned());
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
         self.statements(lexed.statements, &dir);
@@ -136,7 +139,7 @@ impl Parser<'_> {
                     line.finish("set");
                     self.config.statements.push(Statement::Set(setting));
                 } else {
-                    line.hide_rest();
+                    line.skip_rest();
                 }
             }
             Some("user") => {
@@ -160,18 +163,18 @@ impl Parser<'_> {
             }
             Some("radius") => {
                 let what = line.word().unwrap_or("radius").to_owned();
-                line.hide_rest();
+                line.skip_rest();
                 let radius = Spanned::new(what, first.span);
                 self.config.statements.push(Statement::Radius(radius));
             }
             Some(word) => {
                 let diagnostic = unknown_statement(word, first.span);
-                line.hide_rest();
+                line.skip_rest();
                 self.report.push(diagnostic);
             }
-            None if first.kind == Kind::Bad => line.hide_rest(),
+            None if first.kind == Kind::Bad => line.skip_rest(),
             None => {
-                line.hide_rest();
+                line.skip_rest();
                 self.report.push(
                     Diagnostic::error(first.span, "a line starts with a word that is no keyword")
                         .label("expected a statement")
@@ -403,6 +406,15 @@ impl Parser<'_> {
     }
 
     fn unused_macros(&mut self) {
+        // The uses may be in what was not understood.
+        if self
+            .report
+            .list
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+        {
+            return;
+        }
         let unused = self.report.macros.iter().filter(|(_, m)| !m.used);
         let warnings: Vec<_> = unused
             .map(|(name, found)| {

@@ -57,14 +57,20 @@ fn policy(line: &mut Line<'_>, span: Span, dir: &Path) -> PolicyStatement {
         };
         if !words::is_option(&known) {
             policy.damaged = true;
-            unexpected(line);
+            let keyword = token.span;
+            // After a likely misspelling go on as if it were right.
+            if let Some(meant) = unexpected(line, policy.auth.is_some())
+                && option(line, &mut policy, meant, keyword, dir).is_none()
+            {
+                recover(line, true);
+            }
             continue;
         }
         let keyword = token.span;
         line.bump();
         if option(line, &mut policy, &known, keyword, dir).is_none() {
             policy.damaged = true;
-            recover(line, false);
+            recover(line, matches!(known.as_str(), "psk" | "ppk"));
         }
     }
     policy
@@ -96,21 +102,22 @@ fn name(line: &mut Line<'_>, policy: &mut PolicyStatement) {
     policy.name = line.text("a name");
 }
 
-/// Reports a word that no option starts with, and goes on at the next option.
-fn unexpected(line: &mut Line<'_>) {
-    let after_secret = line.previous().is_some_and(|t| t.origin.is_some())
-        && line.peek().is_some_and(|t| t.origin.is_some());
-    let Some(token) = line.peek().cloned() else {
-        return;
-    };
+/// Reports a word that no option starts with. Either says which option was probably meant, or
+/// goes on at the next.
+fn unexpected(line: &mut Line<'_>, has_auth: bool) -> Option<&'static str> {
+    let token = line.peek().cloned()?;
     let text = token.text.as_str();
     let mut secret = false;
+    let mut meant = None;
     let diagnostic = match token.kind {
         Kind::Punct(c) => Diagnostic::error(token.span, format!("unexpected `{c}`"))
             .label("no option starts with this"),
         Kind::Quoted => Diagnostic::error(token.span, "a string that belongs to no option")
             .label("unexpected")
-            .help("put the keyword it belongs to before it"),
+            .help(match has_auth {
+                true => "put the keyword it belongs to before it",
+                false => "put the keyword it belongs to before it: `psk` if it is the key",
+            }),
         _ if words::TRANSFORMS.contains(&text) => Diagnostic::error(
             token.span,
             format!("`{text}` outside `ikesa` and `childsa`"),
@@ -138,21 +145,19 @@ fn unexpected(line: &mut Line<'_>) {
         }
         _ => {
             let near = words::nearest(text, words::POLICY.iter().copied());
-            // What follows a misspelt `psk` is no less a secret.
-            secret = matches!(near, Some("psk" | "ppk"));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let psk_like = words::PSK_LIKE.contains(&text).then_some("psk");
+            meant = psk_like.or(near).filter(|near| words::is_option(near));
             Diagnostic::error(token.span, format!("unknown word `{text}`"))
-                .label(if after_secret {
-                    "from the same macro"
-                } else {
-                    "no option starts with this"
-                })
-                .maybe_help(help)
+                .label("no option starts with this")
+                .maybe_help(meant.map(|meant| format!("did you mean `{meant}`?")))
         }
     };
     line.report.push(diagnostic);
     line.bump();
-    recover(line, secret);
+    if meant.is_none() {
+        recover(line, secret);
+    }
+    meant
 }
 
 /// Skips to the next option; what is skipped may be a secret.
@@ -370,7 +375,7 @@ fn given_twice(line: &mut Line<'_>, what: &str, first: Span, second: Span) -> Op
         Diagnostic::error(second, format!("{what} is given twice"))
             .label("again here")
             .related(first, "first here")
-            .help("remove one of them; a policy of its own may be meant"),
+            .help("remove one of them, or write two policies"),
     );
     // The option is understood, so nothing has to be skipped.
     Some(())
