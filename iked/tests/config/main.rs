@@ -1,5 +1,5 @@
 //! The configuration language, through the public API of `iked::config`.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod doubtful;
 #[cfg(feature = "daemon")]

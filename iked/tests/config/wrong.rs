@@ -3,9 +3,8 @@
 use crate::load;
 
 fn check(name: &str, text: &str) {
-    let errors = match load(text) {
-        Err(errors) => errors,
-        Ok(_) => panic!("this loads:\n{text}"),
+    let Err(errors) = load(text) else {
+        panic!("this loads:\n{text}");
     };
     assert!(errors.iter().all(|d| d.line > 0), "a place for everything");
     insta::assert_snapshot!(name, errors.render(false));
