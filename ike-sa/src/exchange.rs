@@ -234,11 +234,16 @@ impl Window {
     }
 
     /// What is due for our request.
-    pub(crate) fn due(&mut self, rng: &mut dyn CryptoRng, now: Instant) -> Due {
+    pub(crate) fn due(&mut self, rng: &mut dyn CryptoRng, now: Instant, dpd_s: u32) -> Due {
         let Some(i) = self.inflight.as_mut().filter(|i| i.next <= now) else {
             return Due::Not;
         };
-        if i.repeated >= timer::RETRANSMIT_MAX {
+        let frequent = (1..=timer::LIVENESS_FREQUENT_S).contains(&dpd_s);
+        let most = match i.exchange {
+            Exchange::Liveness if frequent => timer::LIVENESS_MAX,
+            _ => timer::RETRANSMIT_MAX,
+        };
+        if i.repeated >= most {
             return Due::GiveUp(i.repeated);
         }
         //= rfc7296#2.4: the initiator of an exchange repeats its request, ever more slowly

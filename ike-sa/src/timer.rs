@@ -7,6 +7,11 @@ pub(crate) const RETRANSMIT_FIRST: Duration = Duration::from_secs(2);
 pub(crate) const RETRANSMIT_FACTOR_TENTHS: u32 = 18;
 /// Repetitions before the peer counts as dead: about 150 seconds in all.
 pub(crate) const RETRANSMIT_MAX: u32 = 6;
+/// The same for a liveness check where they are frequent: about 25 seconds in all. Who asks for
+/// quick checks wants to know soon.
+pub(crate) const LIVENESS_MAX: u32 = 3;
+/// Up to this interval liveness checks count as frequent, in seconds.
+pub(crate) const LIVENESS_FREQUENT_S: u32 = 15;
 /// How long an answer from another process may take.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a responder keeps a half-open IKE SA.

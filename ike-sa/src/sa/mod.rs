@@ -487,7 +487,8 @@ impl IkeSa {
             }
             _ => {}
         }
-        match self.window.due(&mut *core.rng, now) {
+        let dpd_s = core.settings.dpd_check_interval_s;
+        match self.window.due(&mut *core.rng, now, dpd_s) {
             Due::Not => {}
             Due::Repeat(attempt) => {
                 core.stats.count(Counter::Retransmits);
