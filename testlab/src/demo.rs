@@ -121,6 +121,9 @@ fn show(lab: &mut Lab, dir: &Path) -> Result<()> {
     ] {
         say(format!("  {}", lab.perform(&step)?));
     }
+    for warning in warnings(&lab.daemon(Side::Left).log()) {
+        say(format!("  iked warns: {warning}"));
+    }
     heading("Packets from LAN to LAN");
     for step in [Step::Ping(Side::Left, 5), Step::Ping(Side::Right, 5)] {
         say(format!("  {}", lab.perform(&step)?));
@@ -190,6 +193,20 @@ fn leave_standing(lab: Lab, dir: &Path, place: Place) -> Result<()> {
     Ok(())
 }
 
+/// What iked itself warns of, without time and process.
+fn warnings(log: &str) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for line in log.lines() {
+        if let Some((_, text)) = line.split_once(" WARN ") {
+            let text = text.split_once(": ").map_or(text, |(_, text)| text);
+            if !found.contains(&text) {
+                found.push(text);
+            }
+        }
+    }
+    found
+}
+
 fn heading(text: &str) {
     say(format!("\n{}", paint(Mood::Strong, text)));
 }
@@ -212,4 +229,17 @@ fn check_programs() -> Result<()> {
         bail!("/dev/net/tun is missing: `modprobe tun`, or give this container the device");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_shown_once_and_without_its_frame() {
+        let log = "2026-11-21T03:45:52Z  WARN parent: there is no user _iked\n\
+                   2026-11-21T03:45:52Z  INFO parent: ready\n\
+                   2026-11-21T03:45:53Z  WARN kernel: there is no user _iked\n";
+        assert_eq!(warnings(log), ["there is no user _iked"]);
+    }
 }
