@@ -13,10 +13,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 use ike_crypto::Secret;
-use ike_kernel::route::{RouteRequest, RouterConfig};
+use ike_kernel::route::RouterConfig;
 use ike_kernel::userspace::PlaneConfig;
 use ike_kernel::xfrm::XfrmConfig;
-use ike_kernel::{Block, ChildRequest, Counters, Event, PlaneKind};
+use ike_kernel::{Block, ChildRequest, Counters, Event, Flow, PlaneKind};
 use ike_sa::{Answer, KeyLogRow, Policy, Request, RequestId, Settings};
 use serde::{Deserialize, Serialize};
 
@@ -109,9 +109,16 @@ pub enum Ikev2ToParent {
 pub enum ParentToKernel {
     /// First of all.
     Setup(Box<KernelSetup>),
+    /// What child SAs of a policy may carry, at most.
+    Allow {
+        /// Policy name.
+        policy: String,
+        /// All flows of its children.
+        flows: Vec<Flow>,
+    },
     /// What must not leave in clear.
     Block(Block),
-    /// From now on block, or lead into the data plane, exactly what was sent since the last one.
+    /// From now on exactly the allowances and blocks sent since the last one.
     Commit(Generation),
     /// Log level.
     Log(log::Level),
@@ -221,8 +228,19 @@ pub enum CaToIkev2 {
 pub enum Ikev2ToKernel {
     /// With the kernel's own ESP: install, change, remove a child.
     Child(RequestId, ChildRequest),
-    /// With the userspace plane: lead a child's flows into it, or no longer.
-    Route(RequestId, RouteRequest),
+    /// With the userspace plane: lead a child's flows into it.
+    Protect {
+        /// To be answered.
+        id: RequestId,
+        /// Child.
+        child: u64,
+        /// Its policy.
+        policy: String,
+        /// Its flows.
+        flows: Vec<Flow>,
+    },
+    /// With the userspace plane: do so no longer, as far as this child is concerned.
+    Release(RequestId, u64),
     /// Counters of all children now.
     Counters,
 }

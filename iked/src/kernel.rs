@@ -4,12 +4,13 @@
 //!
 //! It removes what it installed only when told so by the parent. If it, or anybody else, dies,
 //! what blocks clear text stays.
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ike_kernel::route::{FlowOwner, Router};
 use ike_kernel::xfrm::Xfrm;
-use ike_kernel::{Block, DataPlane, Event, KernelError};
+use ike_kernel::{Block, ChildRequest, DataPlane, Event, Flow, KernelError};
 use rustix::event::PollFlags;
 
 use crate::esp::replace_blocks;
@@ -36,6 +37,8 @@ struct Kernel {
     parent: Channel<KernelToParent, ParentToKernel>,
     ikev2: Channel<KernelToIkev2, Ikev2ToKernel>,
     backend: Backend,
+    allowed: Allowed,
+    next_allowed: Allowed,
     blocks: Vec<Block>,
     next_blocks: Vec<Block>,
     swept: bool,
@@ -64,6 +67,8 @@ pub(crate) fn run() -> Result<Exit, RoleError> {
         parent,
         ikev2,
         backend,
+        allowed: Allowed::default(),
+        next_allowed: Allowed::default(),
         blocks: Vec::new(),
         next_blocks: Vec::new(),
         swept: false,
@@ -117,16 +122,41 @@ impl Kernel {
         while let Some((message, _)) = self.ikev2.receive()? {
             let answer = match (message, &mut self.backend) {
                 (Ikev2ToKernel::Child(id, request), Backend::Xfrm(xfrm)) => {
-                    KernelToIkev2::Done(id, xfrm.handle(request).map_err(|e| e.to_string()))
+                    let allowed = match &request {
+                        ChildRequest::Install(child) => {
+                            self.allowed.check(&child.policy, &child.flows)
+                        }
+                        _ => Ok(()),
+                    };
+                    KernelToIkev2::Done(id, allowed.and_then(|()| text(xfrm.handle(request))))
                 }
-                (Ikev2ToKernel::Route(id, request), Backend::Router(router)) => {
-                    KernelToIkev2::Done(id, router.handle(&request).map_err(|e| e.to_string()))
+                (
+                    Ikev2ToKernel::Protect {
+                        id,
+                        child,
+                        policy,
+                        flows,
+                    },
+                    Backend::Router(router),
+                ) => {
+                    let allowed = self.allowed.check(&policy, &flows);
+                    let owner = FlowOwner::Child(child);
+                    let done = allowed.and_then(|()| text(router.protect(owner, &flows)));
+                    KernelToIkev2::Done(id, done)
+                }
+                (Ikev2ToKernel::Release(id, child), Backend::Router(router)) => {
+                    KernelToIkev2::Done(id, text(router.release(&FlowOwner::Child(child))))
                 }
                 (Ikev2ToKernel::Counters, Backend::Xfrm(xfrm)) => {
                     KernelToIkev2::Counters(xfrm.counters_moved(), Vec::new())
                 }
                 (Ikev2ToKernel::Counters, _) => KernelToIkev2::Counters(Vec::new(), Vec::new()),
-                (Ikev2ToKernel::Child(..) | Ikev2ToKernel::Route(..), _) => {
+                (
+                    Ikev2ToKernel::Child(..)
+                    | Ikev2ToKernel::Protect { .. }
+                    | Ikev2ToKernel::Release(..),
+                    _,
+                ) => {
                     return Err(ChannelError::Violation("request for another data plane"));
                 }
             };
@@ -139,9 +169,12 @@ impl Kernel {
         while let Some((message, _)) = self.parent.receive()? {
             match message {
                 ParentToKernel::Setup(_) => return Err(ChannelError::Violation("second setup")),
+                ParentToKernel::Allow { policy, flows } => {
+                    self.next_allowed.0.insert(policy, flows);
+                }
                 ParentToKernel::Block(block) => self.next_blocks.push(block),
                 ParentToKernel::Commit(generation) => {
-                    let result = self.commit().map_err(|e| e.to_string());
+                    let result = text(self.commit());
                     self.parent
                         .send(&KernelToParent::Committed(generation, result))?;
                 }
@@ -152,8 +185,7 @@ impl Kernel {
                         Backend::Router(router) => router.flush(),
                         Backend::None => Ok(()),
                     };
-                    let result = result.map_err(|e| e.to_string());
-                    self.parent.send(&KernelToParent::Removed(result))?;
+                    self.parent.send(&KernelToParent::Removed(text(result)))?;
                 }
             }
         }
@@ -162,6 +194,7 @@ impl Kernel {
 
     /// Blocks what the configuration wants blocked, then removes what an earlier run left.
     fn commit(&mut self) -> Result<(), KernelError> {
+        self.allowed = std::mem::take(&mut self.next_allowed);
         let next = std::mem::take(&mut self.next_blocks);
         match &mut self.backend {
             Backend::Xfrm(xfrm) => replace_blocks(xfrm, &self.blocks, &next)?,
@@ -217,9 +250,67 @@ impl Kernel {
     }
 }
 
+fn text(result: Result<(), KernelError>) -> Result<(), String> {
+    result.map_err(|e| e.to_string())
+}
+
+/// What child SAs may carry: the flows of the configuration, which came from the parent. The
+/// process that asks for more reads the network and is not believed.
+#[derive(Debug, Default)]
+struct Allowed(BTreeMap<String, Vec<Flow>>);
+
+impl Allowed {
+    fn check(&self, policy: &str, flows: &[Flow]) -> Result<(), String> {
+        let allowed = self.0.get(policy).map_or(&[][..], Vec::as_slice);
+        let inside = |(local, peer): &Flow| {
+            allowed
+                .iter()
+                .any(|(l, p)| l.contains(local) && p.contains(peer))
+        };
+        match flows.iter().find(|flow| !inside(flow)) {
+            None => Ok(()),
+            Some((local, peer)) => Err(format!(
+                "flow {local} to {peer} is not in the configuration of policy \"{policy}\""
+            )),
+        }
+    }
+}
+
 fn owner(block: &Block) -> FlowOwner {
     FlowOwner::Block {
         policy: block.policy.clone(),
         child: block.child.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ike_ts::{AddrRange, PortRange, TrafficSelector};
+
+    fn selector(addr: &str, len: u8) -> TrafficSelector {
+        let range = AddrRange::from_prefix(addr.parse().unwrap(), len).unwrap();
+        TrafficSelector::any_protocol(range)
+    }
+
+    #[test]
+    fn a_child_may_carry_a_part_of_its_policy_and_nothing_else() {
+        let whole = (selector("10.1.0.0", 16), selector("10.2.0.0", 16));
+        let allowed = Allowed(BTreeMap::from([("gw".to_owned(), vec![whole])]));
+        let web = TrafficSelector {
+            protocol: 6,
+            ports: PortRange::single(443),
+            ..selector("10.2.3.4", 32)
+        };
+        assert!(allowed.check("gw", &[whole]).is_ok());
+        assert!(
+            allowed
+                .check("gw", &[(selector("10.1.1.0", 24), web)])
+                .is_ok()
+        );
+        let everything = (selector("0.0.0.0", 0), selector("0.0.0.0", 0));
+        assert!(allowed.check("gw", &[whole, everything]).is_err());
+        assert!(allowed.check("gw", &[(whole.1, whole.0)]).is_err());
+        assert!(allowed.check("other", &[whole]).is_err());
     }
 }

@@ -3,7 +3,6 @@
 //! kernel leads the flows into the TUN device; the engine sees one answer.
 use std::collections::BTreeMap;
 
-use ike_kernel::route::{FlowOwner, RouteRequest};
 use ike_kernel::{ChildRequest, ChildSa, Event, Flow, Packet, PlaneKind};
 use ike_sa::{
     Answer, ChildId, ChildSaSpec, Command, Counters, KernelEvent, Mode, Outbound, Request,
@@ -33,6 +32,7 @@ enum Step {
     Installing {
         request: RequestId,
         child: u64,
+        policy: String,
         flows: Vec<Flow>,
     },
     /// The flows lead into the TUN device once this is answered; if not, the SA goes again.
@@ -88,12 +88,12 @@ impl Driver {
     fn install(&mut self, request: RequestId, spec: ChildSaSpec) -> Result<(), RoleError> {
         let child = spec.id.0;
         self.operations.policies.insert(child, spec.policy.clone());
-        let flows = spec.flows.clone();
         let step = match self.setup.plane {
             PlaneKind::Userspace => Step::Installing {
                 request,
                 child,
-                flows,
+                policy: spec.policy.clone(),
+                flows: spec.flows.clone(),
             },
             PlaneKind::Xfrm | PlaneKind::None => Step::Last(request),
         };
@@ -104,13 +104,14 @@ impl Driver {
         self.operations.policies.remove(&child.0);
         match self.setup.plane {
             // Flows first: else packets would meet a plane that does not know them.
-            PlaneKind::Userspace => self.ask_router(
-                Step::Releasing {
+            PlaneKind::Userspace => {
+                let step = Step::Releasing {
                     request,
                     child: child.0,
-                },
-                RouteRequest::Release(FlowOwner::Child(child.0)),
-            ),
+                };
+                let id = self.operations.begin(step);
+                Ok(self.kernel.send(&Ikev2ToKernel::Release(id, child.0))?)
+            }
             PlaneKind::Xfrm | PlaneKind::None => {
                 self.ask_plane(Step::Last(request), ChildRequest::Remove(child.0))
             }
@@ -127,12 +128,6 @@ impl Driver {
         Ok(())
     }
 
-    fn ask_router(&mut self, step: Step, request: RouteRequest) -> Result<(), RoleError> {
-        let id = self.operations.begin(step);
-        self.kernel.send(&Ikev2ToKernel::Route(id, request))?;
-        Ok(())
-    }
-
     fn plane_done(&mut self, id: RequestId, result: Result<(), String>) -> Result<(), RoleError> {
         let (request, result) = match (self.operations.waiting.remove(&id), result) {
             (None | Some(Step::Forget), _) => return Ok(()),
@@ -140,15 +135,18 @@ impl Driver {
                 Some(Step::Installing {
                     request,
                     child,
+                    policy,
                     flows,
                 }),
                 Ok(()),
             ) => {
-                let protect = RouteRequest::Protect {
-                    owner: FlowOwner::Child(child),
+                let id = self.operations.begin(Step::Routing { request, child });
+                return Ok(self.kernel.send(&Ikev2ToKernel::Protect {
+                    id,
+                    child,
+                    policy,
                     flows,
-                };
-                return self.ask_router(Step::Routing { request, child }, protect);
+                })?);
             }
             (Some(Step::Routing { request, child }), Err(e)) => {
                 self.ask_plane(Step::Forget, ChildRequest::Remove(child))?;

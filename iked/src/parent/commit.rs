@@ -85,6 +85,13 @@ impl Parent {
 
     fn commit_blocks(&mut self, loaded: &Loaded) -> Result<(), CommitError> {
         let generation = self.generation;
+        for policy in &loaded.policies.policies {
+            let children = policy.children.iter();
+            self.kernel.send(&ParentToKernel::Allow {
+                policy: policy.name.clone(),
+                flows: children.flat_map(|c| c.flows.clone()).collect(),
+            })?;
+        }
         let blocks = load::blocks(loaded);
         for block in &blocks {
             self.kernel.send(&ParentToKernel::Block(block.clone()))?;
