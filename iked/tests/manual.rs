@@ -6,6 +6,7 @@ use iked::config::{self, HostInfo, Loaded, MemoryLoader};
 use std::path::Path;
 
 const MANUAL: &str = include_str!("../man/iked.8.md");
+const CONFIGURATION: &str = include_str!("../man/iked.conf.5.md");
 const README: &str = include_str!("../../README.md");
 
 /// The statement that starts with `ikev2 "office"`.
@@ -79,6 +80,81 @@ fn the_example_of_the_readme_has_another_end() {
         .map(|(a, b)| (*b, *a))
         .collect();
     assert_eq!(one.children[0].flows, flipped);
+}
+
+/// Indented blocks under the heading EXAMPLES, without their indentation.
+fn blocks(text: &str) -> Vec<String> {
+    let (_, section) = text.split_once("\n# EXAMPLES\n").unwrap();
+    let (section, _) = section.split_once("\n# ").unwrap();
+    let mut blocks = vec![String::new()];
+    for line in section.lines() {
+        match line.strip_prefix("    ") {
+            Some(line) => {
+                let block = blocks.last_mut().unwrap();
+                block.push_str(line);
+                block.push('\n');
+            }
+            None => blocks.push(String::new()),
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
+#[test]
+fn the_examples_of_the_configuration_manual_are_configurations() {
+    let blocks = blocks(CONFIGURATION);
+    assert_eq!(blocks.len(), 4);
+    for text in blocks {
+        let loaded = load(&text);
+        assert!(
+            loaded.warnings.is_empty(),
+            "{}",
+            loaded.warnings.render(false)
+        );
+        assert!(!loaded.policies.policies.is_empty());
+    }
+}
+
+/// What a list under ALGORITHMS names, in its first sentences.
+fn algorithms(term: &str) -> Vec<&'static str> {
+    let (_, section) = CONFIGURATION.split_once("\n# ALGORITHMS\n").unwrap();
+    let (_, list) = section.split_once(&format!("\n`{term}`\n:   ")).unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    let words = list.split('`').skip(1).step_by(2);
+    words
+        .filter(|w| !matches!(*w, "ikesa" | "childsa" | "none"))
+        .collect()
+}
+
+#[test]
+fn the_algorithms_of_the_configuration_manual_are_there() {
+    let mut seen = 0;
+    for (term, rest) in [
+        ("enc", ""),
+        ("auth", "enc aes-128"),
+        ("prf", ""),
+        ("group", ""),
+    ] {
+        for word in algorithms(term) {
+            let loaded = load(&format!(
+                "ikev2 from 10.1.0.0/24 to 10.2.0.0/24 ikesa {rest} {term} {word} \\\n\
+                 psk \"a long random text, the same on both sides\"\n"
+            ));
+            let [proposal, ..] = loaded.policies.policies[0].ike.as_slice() else {
+                panic!("{word}: no proposal");
+            };
+            let count = match term {
+                "enc" => proposal.encr.len(),
+                "auth" => proposal.integ.len(),
+                "prf" => proposal.prf.len(),
+                _ => proposal.ke.len(),
+            };
+            assert_eq!(count, 1, "{word}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[cfg(feature = "daemon")]
