@@ -15,6 +15,16 @@ nix::ioctl_write_ptr_bad!(
     libc::ifreq
 );
 
+nix::ioctl_write_int_bad!(
+    tun_set_offload,
+    nix::request_code_write!(b'T', 208, size_of::<libc::c_uint>())
+);
+nix::ioctl_read_bad!(
+    tun_get_iff,
+    nix::request_code_read!(b'T', 210, size_of::<libc::c_uint>()),
+    libc::ifreq
+);
+
 /// TUNSETIFF with these `IFF_*` flags.
 pub(crate) fn tun_create(fd: BorrowedFd<'_>, name: &str, flags: libc::c_int) -> io::Result<()> {
     if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.bytes().any(|b| b == 0 || b == b'%')
@@ -29,6 +39,23 @@ pub(crate) fn tun_create(fd: BorrowedFd<'_>, name: &str, flags: libc::c_int) -> 
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
     // SAFETY: the request is a valid ifreq that lives over the call; TUNSETIFF reads and writes it only.
     unsafe { tun_set_iff(fd.as_raw_fd(), &raw const request) }?;
+    Ok(())
+}
+
+/// TUNGETIFF: the `IFF_*` flags of a TUN descriptor.
+pub(crate) fn tun_flags(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    // SAFETY: as above.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    // SAFETY: the kernel writes one ifreq into memory we own.
+    unsafe { tun_get_iff(fd.as_raw_fd(), &raw mut request) }?;
+    // SAFETY: TUNGETIFF fills the flags member of the union.
+    Ok(libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }))
+}
+
+/// TUNSETOFFLOAD with these `TUN_F_*` flags.
+pub(crate) fn tun_offload(fd: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: the argument is passed by value.
+    unsafe { tun_set_offload(fd.as_raw_fd(), flags) }?;
     Ok(())
 }
 

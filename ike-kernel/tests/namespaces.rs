@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use common::{CBC, GCM, Gateway, Kind, Net, TARGETS, Tap, child, flows, ip, may_run};
@@ -94,6 +97,76 @@ fn senders_without_a_source_address_use_the_one_inside_the_tunnel() {
         net.ping(0, &format!("-c 1 -I {source} {target}"));
         let after = a.counters(1);
         assert_eq!(before.packets_out, after.packets_out, "{source}");
+    }
+}
+
+#[test]
+fn tcp_carries_megabytes_unharmed_both_ways() {
+    if !may_run() {
+        return;
+    }
+    let net = Net::new("tcp");
+    let (a, b) = (userspace(&net.names[0]), userspace(&net.names[1]));
+    let pattern = |seed: usize| (0..8_000_000_usize).map(move |i| (i * 7 + i / 251 + seed) as u8);
+    for (id, (kind, from, to)) in [
+        (PLAIN, "10.1.0.1", "10.2.0.1"),
+        (
+            Kind {
+                udp: false,
+                cipher: CBC,
+                ..PLAIN
+            },
+            "2001:db8:1::1",
+            "2001:db8:2::1",
+        ),
+        (
+            Kind {
+                outer_v6: true,
+                esn: true,
+                ..PLAIN
+            },
+            "10.1.0.1",
+            "10.2.0.1",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = id as u64 + 1;
+        a.install(child(id, 0, kind, None));
+        b.install(child(id, 1, kind, None));
+        let to = SocketAddr::new(to.parse().unwrap(), 7000);
+        let listening = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                common::enter(&net.names[1]);
+                let listener = TcpListener::bind(to).unwrap();
+                listening.wait();
+                let (mut stream, peer) = listener.accept().unwrap();
+                assert_eq!(peer.ip(), from.parse::<std::net::IpAddr>().unwrap());
+                let mut got = Vec::new();
+                stream.read_to_end(&mut got).unwrap();
+                assert!(got.iter().copied().eq(pattern(1)), "{kind:?} there");
+                stream.write_all(&pattern(2).collect::<Vec<_>>()).unwrap();
+            });
+            scope.spawn(|| {
+                common::enter(&net.names[0]);
+                listening.wait();
+                let mut stream = TcpStream::connect(to).unwrap();
+                stream.write_all(&pattern(1).collect::<Vec<_>>()).unwrap();
+                stream.shutdown(std::net::Shutdown::Write).unwrap();
+                let mut got = Vec::new();
+                stream.read_to_end(&mut got).unwrap();
+                assert!(got.iter().copied().eq(pattern(2)), "{kind:?} back");
+            });
+        });
+        let counters = a.counters(id);
+        assert!(
+            counters.bytes_in > 8_000_000 && counters.bytes_out > 8_000_000,
+            "{counters:?}"
+        );
+        a.remove(id);
+        b.remove(id);
     }
 }
 

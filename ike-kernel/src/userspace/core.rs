@@ -299,6 +299,19 @@ impl Core {
             self.count(Drop::Malformed, 1);
             return None;
         };
+        self.route_parsed(parsed)
+    }
+
+    /// The same for the headers of a segment whose payload lies elsewhere.
+    pub(super) fn route_headers(&mut self, headers: &[u8]) -> Option<(Parsed, u64)> {
+        let Some(parsed) = packet::parse_headers(headers) else {
+            self.count(Drop::Malformed, 1);
+            return None;
+        };
+        self.route_parsed(parsed)
+    }
+
+    fn route_parsed(&mut self, parsed: Parsed) -> Option<(Parsed, u64)> {
         let summary = parsed.summary;
         if let Some((_, id)) = self.cached.filter(|(of, _)| *of == summary) {
             return Some((parsed, id));
@@ -323,12 +336,13 @@ impl Core {
         }
     }
 
-    /// Seals one packet into the outbox. `reply` is filled if the sender must be told that it is too big.
+    /// Seals one packet, given in two pieces, into the outbox. `reply` is filled if the sender must be
+    /// told that it is too big.
     pub(super) fn seal(
         &mut self,
         id: u64,
         parsed: &Parsed,
-        packet: &[u8],
+        packet: [&[u8]; 2],
         outbox: &mut Outbox,
         reply: &mut Vec<u8>,
     ) {
@@ -339,8 +353,9 @@ impl Core {
         let is_v6 = parsed.summary.src.is_ipv6();
         // The smallest MTU a network may have; below it the outer packet is fragmented instead.
         let limit = child.inner_mtu.max(if is_v6 { 1280 } else { 576 });
-        if parsed.len > limit && parsed.dont_fragment {
-            icmp::too_big(parsed, packet, limit as u16, reply);
+        let len = packet[0].len() + packet[1].len();
+        if len > limit && parsed.dont_fragment {
+            icmp::too_big(parsed, &packet.concat(), limit as u16, reply);
             self.count(Drop::TooBig, 1);
             return;
         }
@@ -379,7 +394,6 @@ impl Core {
         } else {
             esp::NEXT_IPV4
         };
-        let packet = &packet[..parsed.len];
         let sealed = ready
             && esp::seal(
                 &child.keys_out,
@@ -394,7 +408,7 @@ impl Core {
         if sealed {
             queue.push(start, &outer);
             child.counters.packets_out += 1;
-            child.counters.bytes_out += packet.len() as u64;
+            child.counters.bytes_out += len as u64;
         } else {
             self.count(Drop::Crypto, 1);
         }

@@ -22,14 +22,14 @@ pub(super) enum OpenError {
     Padding,
 }
 
-/// Appends a whole ESP packet to `out`. `iv` has the cipher's length and was never used with this key.
+/// Appends a whole ESP packet to `out`; its payload comes in two pieces. `iv` has the cipher's length and was never used with this key.
 pub(super) fn seal(
     keys: &CipherKeys,
     spi: u32,
     number: u64,
     esn: bool,
     iv: &[u8],
-    (next_header, payload): (u8, &[u8]),
+    (next_header, payload): (u8, [&[u8]; 2]),
     out: &mut Vec<u8>,
 ) -> Result<(), ike_crypto::CryptoError> {
     let start = out.len();
@@ -37,8 +37,10 @@ pub(super) fn seal(
     out.extend_from_slice(&(number as u32).to_be_bytes());
     out.extend_from_slice(iv);
     let plain_from = out.len();
-    out.extend_from_slice(payload);
-    let padding = padding(keys.cipher(), payload.len());
+    let [head, tail] = payload;
+    out.extend_from_slice(head);
+    out.extend_from_slice(tail);
+    let padding = padding(keys.cipher(), head.len() + tail.len());
     //= rfc4303#2.4: padding octets are 1, 2, 3, … unless the cipher says otherwise
     out.extend_from_slice(&PADDING[..padding]);
     out.extend_from_slice(&[padding as u8, next_header]);
@@ -199,7 +201,7 @@ mod tests {
             let keys = keys(cipher, 3);
             let iv = vec![9; cipher.iv_len()];
             let mut sealed = vec![0xee; 3];
-            seal(&keys, spi, number, esn, &iv, (next, &payload), &mut sealed).unwrap();
+            seal(&keys, spi, number, esn, &iv, (next, [&payload, &[]]), &mut sealed).unwrap();
             prop_assert_eq!(&sealed[..3], [0xee; 3]);
             let mut packet = sealed.split_off(3);
             prop_assert_eq!(packet.len() % 4, 0);
@@ -220,7 +222,7 @@ mod tests {
             let keys = keys(cipher, 3);
             let iv = vec![9; cipher.iv_len()];
             let mut packet = Vec::new();
-            seal(&keys, 1, number, true, &iv, (4, b"payload"), &mut packet).unwrap();
+            seal(&keys, 1, number, true, &iv, (4, [b"pay", b"load"]), &mut packet).unwrap();
             prop_assert!(open(&keys, number + (1 << 32), true, &mut packet.clone()).is_err());
             prop_assert!(open(&keys, number, true, &mut packet).is_ok());
         }
@@ -231,7 +233,7 @@ mod tests {
             let iv = vec![0; cipher.iv_len()];
             let sealed_len = |payload: usize| {
                 let mut out = Vec::new();
-                seal(&keys, 1, 1, false, &iv, (4, &vec![0; payload]), &mut out).unwrap();
+                seal(&keys, 1, 1, false, &iv, (4, [&vec![0; payload], &[]]), &mut out).unwrap();
                 out.len()
             };
             let largest = largest_payload(cipher, len);
@@ -281,7 +283,7 @@ mod tests {
         );
         let iv: Vec<u8> = (0x10..=0x17).collect();
         let mut packet = Vec::new();
-        let payload = (NEXT_IPV4, &source[..]);
+        let payload = (NEXT_IPV4, [&source[..20], &source[20..]]);
         seal(&keys, 0x0102_0304, 5, false, &iv, payload, &mut packet).unwrap();
         assert_eq!(packet, expected);
         let (next, opened) = open(&keys, 5, false, &mut packet).unwrap();

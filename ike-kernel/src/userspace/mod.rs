@@ -6,6 +6,7 @@
 mod core;
 mod esp;
 mod icmp;
+mod offload;
 mod outbox;
 mod packet;
 mod replay;
@@ -18,7 +19,9 @@ use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use self::core::{Core, Drop};
+use self::offload::{Incoming, Joiner};
 use self::outbox::Outbox;
+use self::packet::Parsed;
 use crate::socket::SocketRole;
 use crate::sys::{self, Meta};
 use crate::{Block, ChildSa, Counters, DataPlane, Event, KernelError};
@@ -55,6 +58,9 @@ pub enum Source {
 pub struct Plane {
     core: Core,
     tun: OwnedFd,
+    /// Packets of the TUN device have a header about offloading in front.
+    offload: bool,
+    joiner: Joiner,
     sockets: Vec<(SocketRole, OwnedFd)>,
     outbox: Outbox,
     tun_buf: Vec<u8>,
@@ -75,8 +81,14 @@ impl Plane {
                 format!("{role:?} is not a socket for ESP"),
             ));
         }
+        let offload = sys::tun_flags(tun.as_fd())
+            .map_err(|error| KernelError::system("look at the TUN device", &error))?
+            & libc::IFF_VNET_HDR
+            != 0;
         Ok(Self {
             core: Core::new(config),
+            offload,
+            joiner: Joiner::new(),
             tun,
             sockets,
             outbox: Outbox::new(),
@@ -122,20 +134,60 @@ impl Plane {
                     break;
                 }
             };
-            let packet = self.tun_buf.get(..len).unwrap_or(&[]);
-            if let Some((parsed, id)) = self.core.route(packet) {
-                let (outbox, reply) = (&mut self.outbox, &mut self.reply);
-                self.core.seal(id, &parsed, packet, outbox, reply);
-                if !reply.is_empty() && rustix::io::write(&self.tun, reply).is_err() {
-                    self.core.count(Drop::TunRefused, 1);
-                }
-                if self.outbox.is_full() {
-                    self.send();
-                }
+            self.seal_read(len);
+            if self.outbox.is_full() {
+                self.send();
             }
         }
         self.send();
         result
+    }
+
+    /// Seals what was read, one packet or many.
+    fn seal_read(&mut self, len: usize) {
+        let octets = self.tun_buf.get_mut(..len).unwrap_or(&mut []);
+        let incoming = if self.offload {
+            offload::incoming(octets)
+        } else {
+            Some(Incoming::Whole(octets))
+        };
+        let (core, outbox, reply) = (&mut self.core, &mut self.outbox, &mut self.reply);
+        let answer = |reply: &[u8], core: &mut Core| {
+            if !reply.is_empty() {
+                let front: &[u8] = if self.offload { &NO_OFFLOAD } else { &[] };
+                if write_tun(&self.tun, front, reply).is_err() {
+                    core.count(Drop::TunRefused, 1);
+                }
+            }
+        };
+        match incoming {
+            Some(Incoming::Whole(packet)) => {
+                if let Some((parsed, id)) = core.route(packet) {
+                    let packet = packet.get(..parsed.len).unwrap_or(&[]);
+                    core.seal(id, &parsed, [packet, &[]], outbox, reply);
+                    answer(reply, core);
+                }
+            }
+            Some(Incoming::Segments(mut segments)) => {
+                let mut found: Option<(Parsed, u64)> = None;
+                while let Some(piece) = segments.next() {
+                    // One look-up for all: headers have their lengths only now, and flows are equal.
+                    if found.is_none() {
+                        found = core.route_headers(segments.headers);
+                    }
+                    let Some((parsed, id)) = found else {
+                        break;
+                    };
+                    core.seal(id, &parsed, [&*segments.headers, piece], outbox, reply);
+                    if !reply.is_empty() {
+                        // Once is enough.
+                        answer(reply, core);
+                        break;
+                    }
+                }
+            }
+            None => core.count(Drop::Malformed, 1),
+        }
     }
 
     fn send(&mut self) {
@@ -159,6 +211,7 @@ impl Plane {
         };
         let udp = matches!(role, SocketRole::EspUdpV4 | SocketRole::EspUdpV6);
         let mut metas = [Meta::EMPTY; NET_BATCH];
+        let mut refused = 0;
         // Errors are ICMP messages about packets sent earlier, or a race for the datagram.
         let received =
             sys::recv_batch(fd.as_fd(), &mut self.net_buf, LARGEST, &mut metas).unwrap_or(0);
@@ -181,13 +234,22 @@ impl Plane {
                 meta.segment
             };
             for esp in octets.chunks_mut(segment.max(1)) {
-                if let Some(packet) = self.core.open(esp, meta.peer, udp, tos)
-                    && rustix::io::write(&self.tun, packet).is_err()
-                {
-                    self.core.count(Drop::TunRefused, 1);
+                let Some(packet) = self.core.open(esp, meta.peer, udp, tos) else {
+                    continue;
+                };
+                if self.offload {
+                    self.joiner.push(packet, |octets| {
+                        refused += u64::from(write_tun(&self.tun, octets, &[]).is_err());
+                    });
+                } else {
+                    refused += u64::from(write_tun(&self.tun, packet, &[]).is_err());
                 }
             }
         }
+        self.joiner.flush(|octets| {
+            refused += u64::from(write_tun(&self.tun, octets, &[]).is_err());
+        });
+        self.core.count(Drop::TunRefused, refused);
         Ok(())
     }
 }
@@ -232,8 +294,19 @@ impl DataPlane for Plane {
     }
 }
 
+/// One write is one packet.
+fn write_tun(tun: &OwnedFd, front: &[u8], rest: &[u8]) -> rustix::io::Result<usize> {
+    if rest.is_empty() {
+        rustix::io::write(tun, front)
+    } else {
+        rustix::io::writev(tun, &[io::IoSlice::new(front), io::IoSlice::new(rest)])
+    }
+}
+
+/// In front of a packet that is complete as it is.
+const NO_OFFLOAD: [u8; offload::HEADER_LEN] = [0; offload::HEADER_LEN];
 /// Longest packet, or run of segments, of either side.
-const LARGEST: usize = 65_536;
+const LARGEST: usize = 65_536 + offload::HEADER_LEN;
 /// Packets per call from the TUN device.
 const TUN_BATCH: usize = 64;
 /// Datagrams per call from a socket.

@@ -31,6 +31,11 @@ pub(super) struct Parsed {
 
 /// Reads the headers of an IPv4 or IPv6 packet; `None` if it is not a whole one.
 pub(super) fn parse(packet: &[u8]) -> Option<Parsed> {
+    parse_headers(packet).filter(|parsed| parsed.len <= packet.len())
+}
+
+/// The same where the end of the packet may lie elsewhere.
+pub(super) fn parse_headers(packet: &[u8]) -> Option<Parsed> {
     match packet.first()? >> 4 {
         4 => parse_v4(packet),
         6 => parse_v6(packet),
@@ -42,7 +47,7 @@ fn parse_v4(packet: &[u8]) -> Option<Parsed> {
     let header: &[u8; 20] = packet.first_chunk()?;
     let header_len = usize::from(header[0] & 15) * 4;
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header_len < 20 || len < header_len || len > packet.len() {
+    if header_len < 20 || len < header_len {
         return None;
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]);
@@ -51,7 +56,7 @@ fn parse_v4(packet: &[u8]) -> Option<Parsed> {
     let ports = if later_fragment {
         None
     } else {
-        ports_of(protocol, packet.get(header_len..len)?)
+        ports_of(protocol, packet.get(header_len..len.min(packet.len()))?)
     };
     Some(Parsed {
         summary: Summary {
@@ -70,14 +75,12 @@ fn parse_v4(packet: &[u8]) -> Option<Parsed> {
 fn parse_v6(packet: &[u8]) -> Option<Parsed> {
     let header: &[u8; 40] = packet.first_chunk()?;
     let len = 40 + usize::from(u16::from_be_bytes([header[4], header[5]]));
-    if len > packet.len() {
-        return None;
-    }
     let address = |at: usize| -> Option<IpAddr> {
         let octets: [u8; 16] = header.get(at..at + 16)?.try_into().ok()?;
         Some(Ipv6Addr::from(octets).into())
     };
-    let (protocol, ports, later_fragment) = upper_layer(header[6], packet.get(40..len)?);
+    let (protocol, ports, later_fragment) =
+        upper_layer(header[6], packet.get(40..len.min(packet.len()))?);
     Some(Parsed {
         summary: Summary {
             src: address(8)?,

@@ -84,7 +84,7 @@ fn send(core: &mut Core, packet: &[u8]) -> (Option<Vec<u8>>, Vec<u8>) {
     let Some((parsed, id)) = core.route(packet) else {
         return (None, reply);
     };
-    core.seal(id, &parsed, packet, &mut outbox, &mut reply);
+    core.seal(id, &parsed, [packet, &[]], &mut outbox, &mut reply);
     let child = &core.children[&id];
     let sealed = outbox.queue(&child.outer(0)).buf.clone();
     ((!sealed.is_empty()).then_some(sealed), reply)
@@ -305,7 +305,7 @@ fn seal_raw(number: u64, next: u8, payload: &[u8]) -> Vec<u8> {
         number,
         false,
         &iv,
-        (next, payload),
+        (next, [payload, &[]]),
         &mut wire,
     )
     .unwrap();
