@@ -1,16 +1,20 @@
 //! The daemon's [`Loader`]: files with the right owner and mode only, names from the system's
-//! resolver. A path `-` is the standard input.
+//! resolver. A path `-` is the standard input, once.
 use super::{HostInfo, LoadError, Loader};
 use ike_crypto::Secret;
 use rustix::fs::FileType;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 /// Larger files are surely no configuration.
 const MAX_LEN: u64 = 16 << 20;
+
+static STDIN_READ: AtomicBool = AtomicBool::new(false);
 
 /// Reads files for a daemon that runs as the current user.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,6 +23,13 @@ pub struct FileLoader;
 impl Loader for FileLoader {
     fn read(&mut self, path: &Path) -> Result<Secret, LoadError> {
         if path == Path::new("-") {
+            // At its end it would be an empty configuration, as if all policies were removed.
+            if STDIN_READ.swap(true, Ordering::Relaxed) {
+                return Err(LoadError {
+                    message: "the standard input cannot be read again".into(),
+                    help: Some("name a file with -f if it is to be loaded again".into()),
+                });
+            }
             return read_all(std::io::stdin().lock());
         }
         read_checked(path)
@@ -62,7 +73,11 @@ impl HostInfo {
 /// Opens first and then looks at what was opened, so that nothing can be exchanged between.
 fn read_checked(path: &Path) -> Result<Secret, LoadError> {
     let shown = path.display();
-    let file = File::open(path).map_err(|error| {
+    // A pipe without a writer would block.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).custom_flags(nonblock).open(path);
+    let file = opened.map_err(|error| {
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
             std::io::ErrorKind::PermissionDenied => Some(format!("run as the owner of {shown}")),
@@ -77,16 +92,16 @@ fn read_checked(path: &Path) -> Result<Secret, LoadError> {
         message: reason(&errno.into()),
         help: None,
     })?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => {
-            return Err(LoadError {
-                message: "it is a directory".into(),
-                help: None,
-            });
-        }
-        // A pipe, as of a shell's <(…), has no others to keep out.
-        FileType::Fifo | FileType::CharacterDevice => return read_all(file),
-        _ => {}
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if kind != FileType::RegularFile {
+        let message = match kind {
+            FileType::Directory => "it is a directory",
+            _ => "it is not a regular file",
+        };
+        return Err(LoadError {
+            message: message.into(),
+            help: None,
+        });
     }
     let me = rustix::process::geteuid().as_raw();
     if stat.st_uid != 0 && stat.st_uid != me {

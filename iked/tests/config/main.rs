@@ -4,6 +4,7 @@
 mod doubtful;
 #[cfg(feature = "daemon")]
 mod files;
+mod manual;
 mod meaning;
 mod properties;
 mod seeds;

@@ -308,6 +308,14 @@ fn prf(report: &mut Report, word: &Spanned<String>) -> Option<PrfId> {
         return None;
     };
     if Prf::from_id(*id).is_some() {
+        if matches!(*id, PrfId::HMAC_SHA1 | PrfId::HMAC_MD5) {
+            let text = &word.value;
+            report.push(
+                Diagnostic::warning(word.span, format!("`{text}` as PRF is of yesterday"))
+                    .label("kept for old peers (RFC 8247)")
+                    .help("use hmac-sha2-256 if the peer can"),
+            );
+        }
         return Some(*id);
     }
     let why = match *id {
