@@ -47,6 +47,8 @@ pub struct Endpoint {
     by_spi: BTreeMap<Spi, IkeSaId>,
     /// By the hash of the IKE_SA_INIT request and the peer's address.
     by_init: BTreeMap<([u8; 20], core::net::SocketAddr), IkeSaId>,
+    /// Kept by [`Self::index`]; entries of children that are gone stay for a while.
+    by_child: BTreeMap<ChildId, IkeSaId>,
     timers: BTreeSet<(Instant, IkeSaId)>,
     scheduled: BTreeMap<IkeSaId, Instant>,
     half_open: BTreeMap<IkeSaId, core::net::IpAddr>,
@@ -73,6 +75,7 @@ impl Endpoint {
             sas: BTreeMap::new(),
             by_spi: BTreeMap::new(),
             by_init: BTreeMap::new(),
+            by_child: BTreeMap::new(),
             timers: BTreeSet::new(),
             scheduled: BTreeMap::new(),
             half_open: BTreeMap::new(),
@@ -215,11 +218,14 @@ impl Endpoint {
         self.core.failures.iter().cloned().collect()
     }
 
+    /// The IKE SA that has a child.
     fn owner(&self, child: ChildId) -> Option<IkeSaId> {
-        self.sas
-            .values()
-            .find(|sa| sa.children.contains_key(&child))
-            .map(|sa| sa.id)
+        let has = |id: &IkeSaId| {
+            self.sas
+                .get(id)
+                .is_some_and(|sa| sa.children.contains_key(&child))
+        };
+        self.by_child.get(&child).copied().filter(has)
     }
 
     /// Lets one IKE SA work, then starts its next exchange.
@@ -252,8 +258,21 @@ impl Endpoint {
             self.half_open.remove(&id);
             self.core.known.remove(&id);
             self.sas.remove(&id);
+            let gone = Err(Reason::Other("the IKE SA is gone".into()));
+            self.core
+                .effect(Effect::Rekeyed(crate::shared::Subject::Ike(id), gone));
             self.core.effect(Effect::Review);
             return;
+        }
+        for child in sa.children.keys() {
+            self.by_child.insert(*child, id);
+        }
+        if self.by_child.len() > self.sas.len().saturating_mul(8).saturating_add(1024) {
+            let sas = &self.sas;
+            self.by_child.retain(|child, id| {
+                sas.get(id)
+                    .is_some_and(|sa| sa.children.contains_key(child))
+            });
         }
         if matches!(sa.state, State::HalfOpen(_)) {
             self.half_open.insert(id, sa.path.peer.ip());
@@ -348,6 +367,9 @@ impl Endpoint {
             } => self
                 .keeper
                 .child_refused(&mut self.core, &policy, &child, &reason),
+            Effect::ChildLost { policy, child } => {
+                self.keeper.child_lost(&mut self.core, &policy, &child);
+            }
             Effect::Rekeyed(subject, result) => {
                 self.keeper.rekeyed(&mut self.core, subject, &result);
             }

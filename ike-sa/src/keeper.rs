@@ -120,6 +120,15 @@ impl Keeper {
         self.dirty = true;
     }
 
+    /// The peer deleted a child: made again, but not in a loop without pause.
+    pub(crate) fn child_lost(&mut self, core: &mut Core, policy: &str, child: &str) {
+        let entry = self.entries.entry(policy.to_owned()).or_default();
+        let failures = entry.children.get(child).map_or(0, |(n, _)| *n);
+        let until = pause(core, failures.max(1));
+        entry.children.insert(child.to_owned(), (failures, until));
+        self.dirty = true;
+    }
+
     fn fail_up(&mut self, core: &mut Core, policy: &str, reason: &Reason) {
         self.pending.retain(|p| match p {
             Pending::Up { id, policy: of } if of == policy => {

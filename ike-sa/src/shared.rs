@@ -68,6 +68,11 @@ pub(crate) enum Effect {
         child: String,
         reason: Reason,
     },
+    /// The peer deleted a child.
+    ChildLost {
+        policy: String,
+        child: String,
+    },
     /// Rekeying came to an end.
     Rekeyed(Subject, Result<(), Reason>),
     /// Something about an active policy may have changed.

@@ -22,9 +22,9 @@ pub(crate) const INIT_ERROR_GRACE: Duration = Duration::from_secs(4);
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(20);
 /// A replaced child keeps receiving for this long.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
-/// When a deferred outbound starts at the latest. Longer than a few lost datagrams take: before
-/// the peer has our answer it cannot receive on the new SA.
-pub(crate) const ACTIVATE: Duration = Duration::from_secs(30);
+/// When a deferred outbound starts at the latest. Longer than all repetitions take: a peer without
+/// our answer cannot receive on the new SA.
+pub(crate) const ACTIVATE: Duration = Duration::from_secs(180);
 /// How long an answered IKE SA delete is remembered, to answer its repetitions.
 pub(crate) const TOMBSTONE: Duration = Duration::from_secs(30);
 /// How long we wait for the answer to our delete of an IKE SA.
@@ -39,8 +39,8 @@ pub(crate) const COMMAND_CLOSE: Duration = Duration::from_secs(10);
 pub(crate) const RECONNECT_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause of an active policy.
 pub(crate) const RECONNECT_MAX: Duration = Duration::from_secs(60);
-/// Least time between a soft and a hard lifetime.
-pub(crate) const HARD_SLACK: Duration = Duration::from_secs(60);
+/// Least time between a soft and a hard lifetime: all repetitions of a rekeying fit in.
+pub(crate) const HARD_SLACK: Duration = Duration::from_secs(180);
 /// Cookie secrets live this long, and as long again for checking.
 pub(crate) const COOKIE_ROTATE: Duration = Duration::from_secs(60);
 /// Cookies stay demanded for this long after the load is gone.

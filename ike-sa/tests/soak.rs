@@ -94,8 +94,11 @@ fn run(seed: u64, trace: &mut String) -> Result<(), String> {
             return Err(format!("{who:?}: a rekeying was told as an end"));
         }
     }
-    // Every command ended.
-    pair.run_for(Duration::from_secs(30));
+    for who in [Who::Left, Who::Right] {
+        if pair.at(who).open_commands() != 0 {
+            return Err(format!("{who:?}: commands without an end"));
+        }
+    }
     Ok(())
 }
 

@@ -139,11 +139,22 @@ impl IkeSa {
             ));
             return;
         };
+        if matches!(old.phase, Phase::Installing(_)) {
+            if let Some(old) = self.children.get_mut(&id) {
+                old.rekey_at = Some(core.now);
+            }
+            return;
+        }
         if !matches!(old.phase, Phase::Installed) {
             return;
         }
-        if old.activate_at.is_some() {
-            // The peer, who made it, may not have our answer yet and not know it.
+        let answering = self.children.values().any(|c| {
+            matches!(&c.phase, Phase::Installing(after)
+                if matches!(**after, After::Answer { replaces: Some(r), .. } if r == id))
+        });
+        if old.activate_at.is_some() || answering {
+            // The peer, who made it, may not have our answer yet and not know it; or the peer
+            // is replacing it at this moment.
             let soon = core.now.after(Duration::from_secs(1));
             if let Some(old) = self.children.get_mut(&id) {
                 old.rekey_at = Some(soon);
@@ -319,7 +330,11 @@ impl IkeSa {
         };
         let child = self.child_policy(&own.name).ok_or(Reason::PolicyRemoved)?;
         let answer = look.sa().ok_or_else(|| invalid("no SA in the answer"))?;
-        let chosen = negotiate::check_child(&child.proposals, child.protocol, answer, with)?;
+        // From here on the peer has a child: what fails is deleted there.
+        let chosen = match negotiate::check_child(&child.proposals, child.protocol, answer, with) {
+            Ok(chosen) => chosen,
+            Err(reason) => return Ok(Taken::Unwanted(reason)),
+        };
         if own.deleted.contains(&chosen.spi) {
             return Err(Reason::PeerDeleted);
         }
@@ -374,7 +389,7 @@ impl IkeSa {
         let Some(keys) = &self.keys else {
             return Err(invalid("no keys"));
         };
-        let installed = Child::install(
+        let made = Child::install(
             core,
             self.id,
             Recipe {
@@ -396,7 +411,11 @@ impl IkeSa {
                 nat: self.nat,
                 after: After::Own(own.rekeys.filter(|old| self.children.contains_key(old))),
             },
-        )?;
+        );
+        let installed = match made {
+            Ok(installed) => installed,
+            Err(reason) => return unwanted(reason),
+        };
         let id = installed.id;
         self.children.insert(id, installed);
         Ok(Taken::Installing)

@@ -2,6 +2,7 @@
 //! answered empty, what was replaced lingers a little to receive what was under way.
 use super::*;
 use crate::exchange::Inflight;
+use crate::shared::Subject;
 use ike_wire::payload::{Body, Delete};
 use ike_wire::{ChildSpi, ProtocolId};
 
@@ -100,6 +101,7 @@ impl IkeSa {
         let Some(child) = self.children.get(&id) else {
             return;
         };
+        let name = child.name.clone();
         match child.phase {
             Phase::Deleting | Phase::Lingering { .. } => {}
             Phase::Rekeyed | Phase::Rekeying | Phase::Installed | Phase::Installing(_) => {
@@ -112,6 +114,13 @@ impl IkeSa {
                 } else if !self.redundant_deleted(id) {
                     self.child_closed(core, id, Reason::PeerDeleted);
                     self.remove_child(core, id);
+                    if let Some(policy) = self.policy_name() {
+                        let policy = policy.to_owned();
+                        core.effect(Effect::ChildLost {
+                            policy,
+                            child: name,
+                        });
+                    }
                     return;
                 }
             }
@@ -153,6 +162,7 @@ impl IkeSa {
         child.activate_at = None;
         if child.in_data_plane && !child.announced {
             child.phase = Phase::Lingering { until };
+            core.effect(Effect::Rekeyed(Subject::Child(id), Ok(())));
         } else {
             self.remove_child(core, id);
         }
@@ -162,6 +172,9 @@ impl IkeSa {
     pub(crate) fn remove_child(&mut self, core: &mut Core, id: ChildId) {
         let sa = self.id;
         if let Some(mut child) = self.children.remove(&id) {
+            // Whoever still waits for its rekeying waits in vain.
+            let gone = Err(Reason::Other("the child is gone".into()));
+            core.effect(Effect::Rekeyed(Subject::Child(id), gone));
             child.remove(core, sa);
         }
     }

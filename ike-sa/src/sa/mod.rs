@@ -474,7 +474,8 @@ impl IkeSa {
                 return;
             }
             State::HalfOpen(h) if h.deadline <= now => {
-                self.end(core, Reason::Timeout { retransmits: 0 });
+                let text = "the peer did not go on with IKE_AUTH in time";
+                self.end(core, Reason::Other(text.into()));
                 return;
             }
             State::Connecting(c) if c.give_up_at.is_some_and(|t| t <= now) => {

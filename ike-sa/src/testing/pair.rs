@@ -518,6 +518,11 @@ impl Side {
             .collect()
     }
 
+    /// Commands without an end so far.
+    pub fn open_commands(&self) -> u64 {
+        self.commands.saturating_sub(self.done.len() as u64)
+    }
+
     /// How many events match.
     pub fn count(&self, what: impl Fn(&EventKind) -> bool) -> usize {
         self.events.iter().filter(|e| what(&e.kind)).count()
