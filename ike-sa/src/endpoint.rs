@@ -62,6 +62,7 @@ impl core::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Endpoint")
             .field("sas", &self.sas.len())
+            .field("keeper", &self.keeper)
             .finish_non_exhaustive()
     }
 }
@@ -260,7 +261,7 @@ impl Endpoint {
             self.sas.remove(&id);
             let gone = Err(Reason::Other("the IKE SA is gone".into()));
             self.core
-                .effect(Effect::Rekeyed(crate::shared::Subject::Ike(id), gone));
+                .effect(Effect::Rekeyed(shared::Subject::Ike(id), gone));
             self.core.effect(Effect::Review);
             return;
         }

@@ -77,7 +77,10 @@ fn run(seed: u64, trace: &mut String) -> Result<(), String> {
     pair.net.loss = 0;
     pair.net.duplicate = 0;
     pair.net.jitter = Duration::ZERO;
-    if !pair.run_until(Duration::from_secs(200), |p| p.check_quiet().is_ok()) {
+    let idle = |p: &Pair| p.left.open_commands() + p.right.open_commands() == 0;
+    if !pair.run_until(Duration::from_secs(300), |p| {
+        p.check_quiet().is_ok() && idle(p)
+    }) {
         *trace = pair.trace();
         pair.check_quiet()?;
     }
