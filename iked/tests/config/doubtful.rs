@@ -73,3 +73,9 @@ fn a_define_that_is_not_used() {
     let warnings = loaded.unwrap().warnings;
     insta::assert_snapshot!("a_define_that_is_not_used", warnings.render(false));
 }
+
+#[test]
+fn a_prf_of_yesterday() {
+    let text = format!("ikev2 esp from 10.1.0.0/24 to any ikesa prf hmac-sha1 {PSK}\n");
+    check("a_prf_of_yesterday", &text);
+}
