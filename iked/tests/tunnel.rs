@@ -164,6 +164,37 @@ fn a_reload_keeps_what_stays_and_closes_what_goes() {
 }
 
 #[test]
+fn decouple_takes_effect_in_a_running_daemon_and_so_does_its_end() {
+    if !is_root() {
+        return;
+    }
+    let site = site("decouple");
+    let before = traces(&site.left);
+    let mut right = Daemon::ready(&site.right, &config("passive", 2, 1, "key"), &[]);
+    let mut left = Daemon::ready(&site.left, &config("active", 1, 2, "key"), &[]);
+    left.wait_for_line("child SA gw established");
+    let rules = |netns: &Netns| netns.must("ip rule");
+    let with_tunnel = rules(&site.left);
+    let conf = left.path("iked.conf");
+    let text = config("active", 1, 2, "key");
+    common::write_config(&conf, &format!("set decouple\n{text}"));
+    left.signal("HUP");
+    left.wait_for_line("1 policies kept");
+    wait_for("the end of the flows", || rules(&site.left) != with_tunnel);
+    common::write_config(&conf, &text);
+    left.signal("HUP");
+    left.wait_for_line("closed by command");
+    right.wait_for_line("deleted by peer");
+    wait_for("the return of the flows", || {
+        rules(&site.left) == with_tunnel
+    });
+    wait_for("the tunnel", || ping(&site.left, "10.1.0.1", "10.2.0.1", 1));
+    left.signal("TERM");
+    assert_eq!(left.wait().code(), Some(0));
+    assert_eq!(traces(&site.left), before);
+}
+
+#[test]
 fn a_key_log_is_written_and_keys_appear_nowhere_else() {
     if !is_root() {
         return;

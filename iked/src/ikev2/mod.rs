@@ -234,12 +234,7 @@ impl Driver {
                 }
                 ParentToIkev2::Policy(policy) => self.next_policies.push(*policy),
                 ParentToIkev2::Commit(generation, settings) => {
-                    let policies = std::mem::take(&mut self.next_policies);
-                    self.policies = policies.iter().map(|p| p.name.clone()).collect();
-                    self.settings = settings.clone();
-                    let set = ike_sa::PolicySet { policies, settings };
-                    self.endpoint.set_policies(now(), set);
-                    self.drain()?;
+                    self.commit(settings)?;
                     self.parent.send(&Ikev2ToParent::Committed(generation))?;
                 }
                 ParentToIkev2::Log(level) => log::set_level(level),
@@ -247,6 +242,26 @@ impl Driver {
                     self.command(Command::Shutdown, Asker::Parent)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The policies sent since the last time are in force.
+    fn commit(&mut self, settings: Settings) -> Result<(), RoleError> {
+        let policies = std::mem::take(&mut self.next_policies);
+        self.policies = policies.iter().map(|p| p.name.clone()).collect();
+        let decoupled = std::mem::replace(&mut self.settings, settings.clone()).decouple;
+        if settings.decouple && !decoupled {
+            // From now on the engine asks nothing of the data plane any more.
+            self.decouple()?;
+        }
+        let couple = decoupled && !settings.decouple;
+        let set = ike_sa::PolicySet { policies, settings };
+        self.endpoint.set_policies(now(), set);
+        self.drain()?;
+        if couple {
+            // Keys of SAs made meanwhile are gone: make new ones.
+            self.command(Command::ResetSa, Asker::Nobody)?;
         }
         Ok(())
     }

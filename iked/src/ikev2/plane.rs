@@ -38,7 +38,10 @@ enum Step {
     /// The flows lead into the TUN device once this is answered; if not, the SA goes again.
     Routing { request: RequestId, child: u64 },
     /// The flows are released once this is answered; then the SA goes.
-    Releasing { request: RequestId, child: u64 },
+    Releasing {
+        request: Option<RequestId>,
+        child: u64,
+    },
     /// Cleaning up: nobody waits.
     Forget,
 }
@@ -80,7 +83,7 @@ impl Driver {
                 };
                 self.ask_plane(Step::Last(id), request)
             }
-            Request::RemoveChild(child) => self.remove(id, child),
+            Request::RemoveChild(child) => self.remove(Some(id), child.0),
             _ => Ok(()),
         }
     }
@@ -100,22 +103,29 @@ impl Driver {
         self.ask_plane(step, ChildRequest::Install(Box::new(translate(spec))))
     }
 
-    fn remove(&mut self, request: RequestId, child: ChildId) -> Result<(), RoleError> {
-        self.operations.policies.remove(&child.0);
+    fn remove(&mut self, request: Option<RequestId>, child: u64) -> Result<(), RoleError> {
+        self.operations.policies.remove(&child);
         match self.setup.plane {
             // Flows first: else packets would meet a plane that does not know them.
             PlaneKind::Userspace => {
-                let step = Step::Releasing {
-                    request,
-                    child: child.0,
-                };
+                let step = Step::Releasing { request, child };
                 let id = self.operations.begin(step);
-                Ok(self.kernel.send(&Ikev2ToKernel::Release(id, child.0))?)
+                Ok(self.kernel.send(&Ikev2ToKernel::Release(id, child))?)
             }
             PlaneKind::Xfrm | PlaneKind::None => {
-                self.ask_plane(Step::Last(request), ChildRequest::Remove(child.0))
+                let last = request.map_or(Step::Forget, Step::Last);
+                self.ask_plane(last, ChildRequest::Remove(child))
             }
         }
+    }
+
+    /// Takes everything out of the data plane while the SAs go on (`set decouple`).
+    pub(super) fn decouple(&mut self) -> Result<(), RoleError> {
+        let installed: Vec<u64> = self.operations.policies.keys().copied().collect();
+        for child in installed {
+            self.remove(None, child)?;
+        }
+        Ok(())
     }
 
     /// Asks the process that has the SAs.
@@ -156,7 +166,8 @@ impl Driver {
                 if let Err(e) = result {
                     tracing::warn!("routes of a removed child: {e}");
                 }
-                return self.ask_plane(Step::Last(request), ChildRequest::Remove(child));
+                let last = request.map_or(Step::Forget, Step::Last);
+                return self.ask_plane(last, ChildRequest::Remove(child));
             }
             (Some(Step::Last(request) | Step::Routing { request, .. }), result)
             | (Some(Step::Installing { request, .. }), result @ Err(_)) => (request, result),

@@ -2,6 +2,7 @@
 //! clear text, then the secrets, then the policies that use both.
 use std::time::Duration;
 
+use ike_kernel::PlaneKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -130,7 +131,7 @@ impl Parent {
         };
         let mut report = load::compare(&self.policies, &loaded.policies.policies);
         report.warnings = loaded.warnings.render(false);
-        if needs_restart(&self.daemon, &loaded.daemon) {
+        if needs_restart(self.plane, &self.daemon, &loaded.daemon) {
             let note = "warning: the data plane changes only when iked is started again\n";
             report.warnings.push_str(note);
         }
@@ -157,6 +158,8 @@ impl Parent {
     }
 }
 
-fn needs_restart(old: &DaemonSettings, new: &DaemonSettings) -> bool {
-    old.dataplane != new.dataplane || old.decouple != new.decouple
+/// `set decouple` can be written into a running daemon's configuration, and taken out again if it
+/// was not there at the start.
+fn needs_restart(plane: PlaneKind, old: &DaemonSettings, new: &DaemonSettings) -> bool {
+    old.dataplane != new.dataplane || (plane == PlaneKind::None && old.decouple && !new.decouple)
 }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ike_kernel::PlaneKind;
 use ike_sa::Policy;
 use rustix::event::PollFlags;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -100,6 +101,7 @@ struct Parent {
     generation: Generation,
     policies: Vec<Policy>,
     daemon: DaemonSettings,
+    plane: PlaneKind,
     signals: Signals,
 }
 

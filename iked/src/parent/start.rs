@@ -83,6 +83,7 @@ pub(super) fn start(
         generation: Generation::default(),
         policies: Vec::new(),
         daemon: loaded.daemon.clone(),
+        plane,
         signals,
     };
     let setup = Ikev2Setup {
