@@ -69,6 +69,7 @@ impl IkeSa {
         self.state = State::Closed {
             until: core.now.after(timer::TOMBSTONE),
         };
+        core.effect(Effect::Review);
     }
 
     /// It cannot go on, and there is nobody to tell.
