@@ -1,18 +1,25 @@
 //! Encryption with integrity, as the SK payload and ESP use it: an AEAD, or a cipher with a MAC.
 //! The same code protects both; only nonces, AAD and padding differ, and those are the callers'.
 //!
-//! Nonce and key formats: RFC 4106 and RFC 5282 (AES-GCM), RFC 7634 (ChaCha20-Poly1305), RFC 3602
-//! (AES-CBC), RFC 4868 (HMAC-SHA2). Nothing here pads, counts IVs or checks for replay.
-mod aead;
-mod cbc_mac;
+//! Nonce and key formats: RFC 4106 and RFC 5282 (AES-GCM), RFC 4309 (AES-CCM), RFC 7634
+//! (ChaCha20-Poly1305), RFC 3602 (AES-CBC), RFC 3686 (AES-CTR), RFC 2451 (3DES), RFC 2410 (NULL),
+//! RFC 4543 (GMAC). Nothing here pads, counts IVs or checks for replay.
+pub(crate) mod aead;
+pub(crate) mod block;
+mod ccm;
+mod etm;
+mod gmac;
 
 use alloc::{boxed::Box, vec::Vec};
 
 use ike_wire::{EncrId, IntegId};
 
-use crate::{AuthenticationFailed, CryptoError, Secret};
+use crate::{AuthenticationFailed, CryptoError, Integ, Secret};
 use aead::AeadKey;
-use cbc_mac::CbcMacKey;
+use block::BlockKey;
+use ccm::CcmKey;
+use etm::EtmKey;
+use gmac::GmacKey;
 
 /// A pair of transforms. An AEAD with a separate integrity transform cannot be expressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,54 +49,43 @@ pub enum Cipher {
         /// The MAC.
         integ: Integ,
     },
-}
-
-/// A negotiable integrity algorithm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Integ {
-    /// HMAC-SHA2-256-128.
-    HmacSha2_256_128,
-    /// HMAC-SHA2-384-192.
-    HmacSha2_384_192,
-    /// HMAC-SHA2-512-256.
-    HmacSha2_512_256,
-}
-
-impl Integ {
-    /// The algorithm of a transform, if built in.
-    pub fn from_id(id: IntegId) -> Option<Self> {
-        match id {
-            IntegId::HMAC_SHA2_256_128 => Some(Self::HmacSha2_256_128),
-            IntegId::HMAC_SHA2_384_192 => Some(Self::HmacSha2_384_192),
-            IntegId::HMAC_SHA2_512_256 => Some(Self::HmacSha2_512_256),
-            _ => None,
-        }
-    }
-
-    /// Its transform ID.
-    pub fn id(self) -> IntegId {
-        match self {
-            Self::HmacSha2_256_128 => IntegId::HMAC_SHA2_256_128,
-            Self::HmacSha2_384_192 => IntegId::HMAC_SHA2_384_192,
-            Self::HmacSha2_512_256 => IntegId::HMAC_SHA2_512_256,
-        }
-    }
-
-    /// Key octets.
-    pub fn key_len(self) -> usize {
-        //= rfc4868#2.1.1: as an integrity algorithm the key has the length of the hash output
-        match self {
-            Self::HmacSha2_256_128 => 32,
-            Self::HmacSha2_384_192 => 48,
-            Self::HmacSha2_512_256 => 64,
-        }
-    }
-
-    /// ICV octets.
-    pub fn icv_len(self) -> usize {
-        self.key_len() / 2
-    }
+    /// AES-CCM with a 16-octet ICV (RFC 4309, 5282).
+    AesCcm16 {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
+    /// AES-CCM with a 12-octet ICV (RFC 4309, 5282).
+    AesCcm12 {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
+    /// AES-CCM with an 8-octet ICV (RFC 4309, 5282).
+    AesCcm8 {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
+    /// AES-CTR with a MAC (RFC 3686, RFC 5930).
+    AesCtr {
+        /// 128, 192 or 256.
+        key_bits: u16,
+        /// The MAC.
+        integ: Integ,
+    },
+    /// 3DES-CBC with a MAC (RFC 2451).
+    TripleDesCbc {
+        /// The MAC.
+        integ: Integ,
+    },
+    /// No encryption, a MAC (RFC 2410). Not for SK payloads.
+    Null {
+        /// The MAC.
+        integ: Integ,
+    },
+    /// No encryption, AES-GMAC (RFC 4543). Not for SK payloads.
+    NullAesGmac {
+        /// 128, 192 or 256.
+        key_bits: u16,
+    },
 }
 
 impl Cipher {
@@ -105,8 +101,24 @@ impl Cipher {
             //= rfc7634#4: no integrity transform, or NONE
             return (key_bits.is_none() && integ.is_none()).then_some(Self::ChaCha20Poly1305);
         }
+        if matches!(encr, EncrId::TRIPLE_DES | EncrId::NULL) {
+            //= rfc7296#3.3.5: the Key Length attribute is not used with a key of fixed length
+            let integ = Integ::from_id(integ?).filter(|_| key_bits.is_none())?;
+            return Some(match encr {
+                EncrId::TRIPLE_DES => Self::TripleDesCbc { integ },
+                _ => Self::Null { integ },
+            });
+        }
         let key_bits = key_bits.filter(|bits| matches!(bits, 128 | 192 | 256))?;
         match (encr, integ) {
+            (EncrId::AES_CCM_16, None) => Some(Self::AesCcm16 { key_bits }),
+            (EncrId::AES_CCM_12, None) => Some(Self::AesCcm12 { key_bits }),
+            (EncrId::AES_CCM_8, None) => Some(Self::AesCcm8 { key_bits }),
+            (EncrId::NULL_AUTH_AES_GMAC, None) => Some(Self::NullAesGmac { key_bits }),
+            (EncrId::AES_CTR, Some(id)) => Some(Self::AesCtr {
+                key_bits,
+                integ: Integ::from_id(id)?,
+            }),
             (EncrId::AES_GCM_16, None) => Some(Self::AesGcm16 { key_bits }),
             (EncrId::AES_GCM_12, None) => Some(Self::AesGcm12 { key_bits }),
             (EncrId::AES_GCM_8, None) => Some(Self::AesGcm8 { key_bits }),
@@ -126,6 +138,13 @@ impl Cipher {
             Self::AesGcm8 { key_bits } => (EncrId::AES_GCM_8, Some(key_bits)),
             Self::ChaCha20Poly1305 => (EncrId::CHACHA20_POLY1305, None),
             Self::AesCbc { key_bits, .. } => (EncrId::AES_CBC, Some(key_bits)),
+            Self::AesCcm16 { key_bits } => (EncrId::AES_CCM_16, Some(key_bits)),
+            Self::AesCcm12 { key_bits } => (EncrId::AES_CCM_12, Some(key_bits)),
+            Self::AesCcm8 { key_bits } => (EncrId::AES_CCM_8, Some(key_bits)),
+            Self::AesCtr { key_bits, .. } => (EncrId::AES_CTR, Some(key_bits)),
+            Self::TripleDesCbc { .. } => (EncrId::TRIPLE_DES, None),
+            Self::Null { .. } => (EncrId::NULL, None),
+            Self::NullAesGmac { key_bits } => (EncrId::NULL_AUTH_AES_GMAC, Some(key_bits)),
         }
     }
 
@@ -137,10 +156,17 @@ impl Cipher {
     /// The separate MAC, if there is one.
     pub fn mac(self) -> Option<Integ> {
         match self {
-            Self::AesCbc { integ, .. } => Some(integ),
+            Self::AesCbc { integ, .. }
+            | Self::AesCtr { integ, .. }
+            | Self::TripleDesCbc { integ }
+            | Self::Null { integ } => Some(integ),
             Self::AesGcm16 { .. }
             | Self::AesGcm12 { .. }
             | Self::AesGcm8 { .. }
+            | Self::AesCcm16 { .. }
+            | Self::AesCcm12 { .. }
+            | Self::AesCcm8 { .. }
+            | Self::NullAesGmac { .. }
             | Self::ChaCha20Poly1305 => None,
         }
     }
@@ -150,15 +176,34 @@ impl Cipher {
         self.mac().is_none()
     }
 
+    /// Whether contents are hidden, not only authenticated.
+    pub fn is_confidential(self) -> bool {
+        !matches!(self, Self::Null { .. } | Self::NullAesGmac { .. })
+    }
+
+    /// Whether an IV must never repeat under a key, so that it has to be counted; otherwise it must
+    /// be unpredictable (or there is none).
+    pub fn counts_ivs(self) -> bool {
+        //= rfc3686#2.1: the same IV and key combination is not used more than once
+        self.is_aead() || matches!(self, Self::AesCtr { .. })
+    }
+
     /// Octets of encryption keying material, salt included (RFC 4106 §8.1).
     pub fn encr_key_len(self) -> usize {
         //= rfc5282#7.1: the salt is the last four octets of the keying material
         match self {
             Self::AesGcm16 { key_bits }
             | Self::AesGcm12 { key_bits }
-            | Self::AesGcm8 { key_bits } => usize::from(key_bits / 8) + SALT_LEN,
+            | Self::AesGcm8 { key_bits }
+            | Self::NullAesGmac { key_bits } => usize::from(key_bits / 8) + SALT_LEN,
             Self::ChaCha20Poly1305 => 32 + SALT_LEN,
+            Self::AesCcm16 { key_bits }
+            | Self::AesCcm12 { key_bits }
+            | Self::AesCcm8 { key_bits } => usize::from(key_bits / 8) + ccm::SALT_LEN,
             Self::AesCbc { key_bits, .. } => usize::from(key_bits / 8),
+            Self::AesCtr { key_bits, .. } => usize::from(key_bits / 8) + block::CTR_NONCE_LEN,
+            Self::TripleDesCbc { .. } => 24,
+            Self::Null { .. } => 0,
         }
     }
 
@@ -169,26 +214,38 @@ impl Cipher {
 
     /// Octets of explicit IV on the wire.
     pub fn iv_len(self) -> usize {
-        if self.is_aead() {
-            AEAD_IV_LEN
-        } else {
-            AES_BLOCK_LEN
+        match self {
+            Self::AesCbc { .. } => AES_BLOCK_LEN,
+            Self::TripleDesCbc { .. } => DES_BLOCK_LEN,
+            Self::AesCtr { .. } => block::CTR_IV_LEN,
+            Self::Null { .. } => 0,
+            _ => AEAD_IV_LEN,
         }
     }
 
     /// Octets of ICV on the wire.
     pub fn icv_len(self) -> usize {
         match self {
-            Self::AesGcm16 { .. } | Self::ChaCha20Poly1305 => 16,
-            Self::AesGcm12 { .. } => 12,
-            Self::AesGcm8 { .. } => 8,
-            Self::AesCbc { integ, .. } => integ.icv_len(),
+            Self::AesGcm16 { .. }
+            | Self::AesCcm16 { .. }
+            | Self::NullAesGmac { .. }
+            | Self::ChaCha20Poly1305 => 16,
+            Self::AesGcm12 { .. } | Self::AesCcm12 { .. } => 12,
+            Self::AesGcm8 { .. } | Self::AesCcm8 { .. } => 8,
+            Self::AesCbc { integ, .. }
+            | Self::AesCtr { integ, .. }
+            | Self::TripleDesCbc { integ }
+            | Self::Null { integ } => integ.icv_len(),
         }
     }
 
-    /// Plaintext (padding and trailer included) must be a multiple of this; 1 for an AEAD.
+    /// Plaintext (padding and trailer included) must be a multiple of this; 1 for what is no block mode.
     pub fn block_len(self) -> usize {
-        if self.is_aead() { 1 } else { AES_BLOCK_LEN }
+        match self {
+            Self::AesCbc { .. } => AES_BLOCK_LEN,
+            Self::TripleDesCbc { .. } => DES_BLOCK_LEN,
+            _ => 1,
+        }
     }
 }
 
@@ -198,9 +255,12 @@ pub struct CipherKeys {
     keys: Box<Keys>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "boxed as a whole")]
 enum Keys {
     Aead(AeadKey),
-    CbcMac(CbcMacKey),
+    Ccm(CcmKey),
+    Gmac(GmacKey),
+    Etm(EtmKey),
 }
 
 impl core::fmt::Debug for CipherKeys {
@@ -216,14 +276,20 @@ impl CipherKeys {
             return Err(CryptoError::KeyLength);
         }
         let encr_key = encr_key.expose();
+        let etm = |encr, integ| EtmKey::new(encr, integ, integ_key.expose()).map(Keys::Etm);
         let keys = match cipher {
             Cipher::AesGcm16 { .. } => Keys::Aead(AeadKey::gcm16(encr_key)?),
             Cipher::AesGcm12 { .. } => Keys::Aead(AeadKey::gcm12(encr_key)?),
             Cipher::AesGcm8 { .. } => Keys::Aead(AeadKey::gcm8(encr_key)?),
             Cipher::ChaCha20Poly1305 => Keys::Aead(AeadKey::chacha20_poly1305(encr_key)?),
-            Cipher::AesCbc { integ, .. } => {
-                Keys::CbcMac(CbcMacKey::new(encr_key, integ, integ_key.expose())?)
-            }
+            Cipher::AesCcm16 { .. } => Keys::Ccm(CcmKey::ccm16(encr_key)?),
+            Cipher::AesCcm12 { .. } => Keys::Ccm(CcmKey::ccm12(encr_key)?),
+            Cipher::AesCcm8 { .. } => Keys::Ccm(CcmKey::ccm8(encr_key)?),
+            Cipher::NullAesGmac { .. } => Keys::Gmac(GmacKey::new(encr_key)?),
+            Cipher::AesCbc { integ, .. } => etm(BlockKey::aes_cbc(encr_key)?, integ)?,
+            Cipher::AesCtr { integ, .. } => etm(BlockKey::aes_ctr(encr_key)?, integ)?,
+            Cipher::TripleDesCbc { integ } => etm(BlockKey::triple_des_cbc(encr_key)?, integ)?,
+            Cipher::Null { integ } => etm(BlockKey::Null, integ)?,
         };
         Ok(Self {
             cipher,
@@ -278,9 +344,11 @@ impl CipherKeys {
             return Err(CryptoError::CiphertextLength);
         }
         match &*self.keys {
-            Keys::Aead(_) if !mac_suffix.is_empty() => Err(CryptoError::Unsupported),
+            Keys::Etm(key) => key.seal(iv, aad, mac_suffix, plain, icv),
+            _ if !mac_suffix.is_empty() => Err(CryptoError::Unsupported),
             Keys::Aead(key) => key.seal(iv, aad, plain, icv),
-            Keys::CbcMac(key) => key.seal(iv, aad, mac_suffix, plain, icv),
+            Keys::Ccm(key) => key.seal(iv, aad, plain, icv),
+            Keys::Gmac(key) => key.seal(iv, aad, plain, icv),
         }
     }
 
@@ -298,9 +366,11 @@ impl CipherKeys {
             .and_then(|at| buf.split_at_mut_checked(at))
             .ok_or(AuthenticationFailed)?;
         match &*self.keys {
-            Keys::Aead(_) if !mac_suffix.is_empty() => return Err(AuthenticationFailed),
+            Keys::Etm(key) => key.open(iv, aad, mac_suffix, data, icv)?,
+            _ if !mac_suffix.is_empty() => return Err(AuthenticationFailed),
             Keys::Aead(key) => key.open(iv, aad, data, icv)?,
-            Keys::CbcMac(key) => key.open(iv, aad, mac_suffix, data, icv)?,
+            Keys::Ccm(key) => key.open(iv, aad, data, icv)?,
+            Keys::Gmac(key) => key.open(iv, aad, data, icv)?,
         }
         Ok(data)
     }
@@ -309,6 +379,7 @@ impl CipherKeys {
 const SALT_LEN: usize = 4;
 const AEAD_IV_LEN: usize = 8;
 const AES_BLOCK_LEN: usize = 16;
+const DES_BLOCK_LEN: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -322,6 +393,7 @@ mod tests {
         wiped::<aes::Aes128>();
         wiped::<aes::Aes192>();
         wiped::<aes::Aes256>();
+        wiped::<des::TdesEde3>();
         wiped::<aes_gcm::Aes128Gcm>();
         wiped::<aes_gcm::Aes256Gcm>();
         wiped::<chacha20poly1305::ChaCha20Poly1305>();

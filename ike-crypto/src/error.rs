@@ -15,6 +15,12 @@ pub enum CryptoError {
     /// A key of the wrong length.
     #[error("key has the wrong length")]
     KeyLength,
+    /// A private or public key that is none, or not in its range.
+    #[error("invalid key")]
+    InvalidKey,
+    /// A key that does not fit the signature algorithm.
+    #[error("key does not fit the algorithm")]
+    KeyMismatch,
     /// A public value that RFC 6989 or the method's own RFC forbids.
     #[error("invalid public value")]
     InvalidPublicValue,

@@ -1,5 +1,6 @@
 //! The key schedule in one place: SKEYSEED, SK_*, KEYMAT, rekey (RFC 7296 §2.14, §2.17, §2.18) and
-//! additional key exchanges (RFC 9370 §2.2). SKEYSEED itself never leaves this module.
+//! additional key exchanges (RFC 9370 §2.2), postquantum preshared keys (RFC 8784). The functions at
+//! the end show intermediate values, for test vectors; [`SkKeys`] and [`ChildKeys`] are made of them.
 use alloc::vec::Vec;
 
 use ike_wire::Spi;
@@ -29,9 +30,7 @@ impl SkKeys {
         spi_i: Spi,
         spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        //= rfc7296#2.14: SKEYSEED = prf(Ni | Nr, g^ir)
-        let nonces = [ni, nr].concat();
-        let skeyseed = suite.prf.compute(&nonces, &[shared.expose()]);
+        let skeyseed = skeyseed_initial(suite.prf, shared, ni, nr);
         Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
     }
 
@@ -49,9 +48,7 @@ impl SkKeys {
         spi_i: Spi,
         spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        //= rfc7296#2.18: the PRF of the old IKE SA makes SKEYSEED of the new one
-        let seed = seed(Some(shared), ni, nr, additional);
-        let skeyseed = old_prf.compute(old_d.expose(), &seed);
+        let skeyseed = skeyseed_rekeyed(old_prf, old_d, shared, ni, nr, additional);
         Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
     }
 
@@ -70,6 +67,22 @@ impl SkKeys {
         Self::expand(suite, &skeyseed, ni, nr, spi_i, spi_r)
     }
 
+    /// The keys with a postquantum preshared key mixed in, for the IKE SA after IKE_AUTH: SK_d, SK_pi
+    /// and SK_pr become prf+(PPK, SK_…); the others stay (RFC 8784 §3).
+    pub fn with_ppk(&self, prf: Prf, ppk: &Secret) -> Result<Self, CryptoError> {
+        //= rfc8784#3: the PPK is mixed into SK_d, SK_pi and SK_pr by prf+, and into nothing else
+        let mix = |key: &Secret| prf.plus(ppk.expose(), &[key.expose()], prf.len());
+        Ok(Self {
+            d: mix(&self.d)?,
+            ai: self.ai.duplicate(),
+            ar: self.ar.duplicate(),
+            ei: self.ei.duplicate(),
+            er: self.er.duplicate(),
+            pi: mix(&self.pi)?,
+            pr: mix(&self.pr)?,
+        })
+    }
+
     //= rfc7296#2.14: the keys are cut from prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) in the order d, ai, ar, ei, er, pi, pr
     fn expand(
         suite: &IkeSuite,
@@ -79,11 +92,8 @@ impl SkKeys {
         spi_i: Spi,
         spi_r: Spi,
     ) -> Result<Self, CryptoError> {
-        let material = suite.prf.plus(
-            skeyseed.expose(),
-            &[ni, nr, &spi_i.0, &spi_r.0],
-            suite.key_material_len(),
-        )?;
+        let len = suite.key_material_len();
+        let material = ike_key_material(suite.prf, skeyseed, ni, nr, spi_i, spi_r, len)?;
         let (prf, integ, encr) = (
             suite.prf.len(),
             suite.cipher.integ_key_len(),
@@ -124,11 +134,8 @@ impl ChildKeys {
         additional: &[Secret],
     ) -> Result<Self, CryptoError> {
         let (encr, integ) = (cipher.encr_key_len(), cipher.integ_key_len());
-        let material = prf.plus(
-            d.expose(),
-            &seed(shared, ni, nr, additional),
-            2 * (encr + integ),
-        )?;
+        let len = 2 * (encr + integ);
+        let material = child_key_material(prf, d, shared, ni, nr, additional, len)?;
         //= rfc7296#2.17: keys for initiator to responder come first; encryption keys before integrity keys
         let mut rest = Cutter(material.expose());
         Ok(Self {
@@ -138,6 +145,51 @@ impl ChildKeys {
             integ_r: rest.cut(integ)?,
         })
     }
+}
+
+/// SKEYSEED of IKE_SA_INIT (RFC 7296 §2.14).
+pub fn skeyseed_initial(prf: Prf, shared: &Secret, ni: &[u8], nr: &[u8]) -> Secret {
+    //= rfc7296#2.14: SKEYSEED = prf(Ni | Nr, g^ir)
+    prf.compute(&prf.nonce_key(ni, nr), &[shared.expose()])
+}
+
+/// SKEYSEED of a rekeyed IKE SA (RFC 7296 §2.18, RFC 9370 §2.2.4), with the PRF of the old one.
+pub fn skeyseed_rekeyed(
+    old_prf: Prf,
+    old_d: &Secret,
+    shared: &Secret,
+    ni: &[u8],
+    nr: &[u8],
+    additional: &[Secret],
+) -> Secret {
+    //= rfc7296#2.18: the PRF of the old IKE SA makes SKEYSEED of the new one
+    old_prf.compute(old_d.expose(), &seed(Some(shared), ni, nr, additional))
+}
+
+/// The first `len` octets of prf+(SKEYSEED, Ni | Nr | SPIi | SPIr), which are SK_d | SK_ai | ….
+pub fn ike_key_material(
+    prf: Prf,
+    skeyseed: &Secret,
+    ni: &[u8],
+    nr: &[u8],
+    spi_i: Spi,
+    spi_r: Spi,
+    len: usize,
+) -> Result<Secret, CryptoError> {
+    prf.plus(skeyseed.expose(), &[ni, nr, &spi_i.0, &spi_r.0], len)
+}
+
+/// The first `len` octets of KEYMAT of a child SA: prf+(SK_d, \[g^ir\] | Ni | Nr | SK(1)…).
+pub fn child_key_material(
+    prf: Prf,
+    d: &Secret,
+    shared: Option<&Secret>,
+    ni: &[u8],
+    nr: &[u8],
+    additional: &[Secret],
+    len: usize,
+) -> Result<Secret, CryptoError> {
+    prf.plus(d.expose(), &seed(shared, ni, nr, additional), len)
 }
 
 /// \[SK(0)\] | Ni | Nr | SK(1) | … (RFC 7296 §2.17, RFC 9370 §2.2.4).

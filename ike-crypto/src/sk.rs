@@ -21,13 +21,18 @@ pub enum SkDirection {
 #[derive(Debug)]
 pub struct SkCipher {
     keys: CipherKeys,
-    /// The next AEAD IV; `None` when all have been used.
+    /// The next counted IV; `None` when all have been used.
     counter: Option<u64>,
 }
 
 impl SkCipher {
     /// From SK_e and SK_a of the direction.
+    /// Errors: a cipher that hides nothing.
     pub fn new(cipher: Cipher, sk_e: &Secret, sk_a: &Secret) -> Result<Self, CryptoError> {
+        //= rfc7296#5: NULL is not an encryption algorithm for an IKE SA
+        if !cipher.is_confidential() {
+            return Err(CryptoError::Unsupported);
+        }
         Ok(Self {
             keys: CipherKeys::new(cipher, sk_e, sk_a)?,
             counter: Some(1),
@@ -42,7 +47,7 @@ impl SkCipher {
 
     /// Appends IV | ciphertext | ICV to `message`, which so far holds everything from the IKE header
     /// to the end of the SK (or SKF) payload's own header, all lengths already final.
-    /// AEAD IVs are a counter; CBC IVs are random.
+    /// IVs of AEADs and of CTR are a counter; CBC IVs are random.
     pub fn seal(
         &mut self,
         message: &mut Vec<u8>,
@@ -55,7 +60,7 @@ impl SkCipher {
         let iv = iv
             .get_mut(..cipher.iv_len())
             .ok_or(CryptoError::Unsupported)?;
-        if cipher.is_aead() {
+        if cipher.counts_ivs() {
             //= rfc5282#3.1: the IV is unique for each use of a key
             let counter = self.counter.ok_or(CryptoError::TooLong)?;
             iv.copy_from_slice(&counter.to_be_bytes());

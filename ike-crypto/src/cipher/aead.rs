@@ -1,7 +1,7 @@
 //! AEADs with a 4-octet salt and an 8-octet explicit IV: AES-GCM (RFC 4106 §4, RFC 5282 §4) and
 //! ChaCha20-Poly1305 (RFC 7634 §2). Works in place and never allocates.
 use ::aead::{
-    AeadCore, AeadInOut, KeyInit, Tag,
+    self as aead, AeadInOut, KeyInit, Tag,
     array::{Array, ArraySize},
     consts::{U8, U12, U16},
 };
@@ -13,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::{AuthenticationFailed, CryptoError};
 
 /// An AEAD key with its salt.
-pub(super) struct AeadKey {
+pub(crate) struct AeadKey {
     salt: Salt,
     key: Algorithm,
 }
@@ -35,7 +35,7 @@ enum Gcm<T: TagSize> {
 }
 
 impl AeadKey {
-    pub(super) fn gcm16(material: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn gcm16(material: &[u8]) -> Result<Self, CryptoError> {
         Self::new(material, |key| Gcm::new(key).map(Algorithm::Gcm16))
     }
 
@@ -65,7 +65,7 @@ impl AeadKey {
         })
     }
 
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         iv: &[u8],
         aad: &[u8],
@@ -149,13 +149,13 @@ impl<T: TagSize + ArraySize> Gcm<T> {
 
 type Nonce = Array<u8, U12>;
 
-fn init<K: KeyInit>(key: &[u8]) -> Result<K, CryptoError> {
+pub(super) fn init<K: KeyInit>(key: &[u8]) -> Result<K, CryptoError> {
     K::new_from_slice(key).map_err(|_| CryptoError::KeyLength)
 }
 
-fn seal<A: AeadInOut + AeadCore<NonceSize = U12>>(
+pub(super) fn seal<A: AeadInOut>(
     key: &A,
-    nonce: &Nonce,
+    nonce: &aead::Nonce<A>,
     aad: &[u8],
     data: &mut [u8],
     icv: &mut [u8],
@@ -170,9 +170,9 @@ fn seal<A: AeadInOut + AeadCore<NonceSize = U12>>(
     Ok(())
 }
 
-fn open<A: AeadInOut + AeadCore<NonceSize = U12>>(
+pub(super) fn open<A: AeadInOut>(
     key: &A,
-    nonce: &Nonce,
+    nonce: &aead::Nonce<A>,
     aad: &[u8],
     data: &mut [u8],
     icv: &[u8],

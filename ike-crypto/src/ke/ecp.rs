@@ -1,7 +1,11 @@
-//! The NIST curves (RFC 5903). KE data is x | y, without the 0x04 of SEC 1; the shared secret is
+//! The NIST curves (RFC 5903, and 192 and 224 bits by the same rules) and Brainpool's (RFC 6932). KE data is x | y, without the 0x04 of SEC 1; the shared secret is
 //! the x coordinate alone (RFC 5903 §7).
 use alloc::vec::Vec;
 
+use bp256::BrainpoolP256r1;
+use bp384::BrainpoolP384r1;
+use p192::NistP192;
+use p224::NistP224;
 use p256::{
     NistP256,
     elliptic_curve::{
@@ -25,10 +29,22 @@ pub(super) trait EcpGroup: CurveArithmetic {
     const FIRST_OCTET: u8;
 }
 
+impl EcpGroup for NistP192 {
+    const FIRST_OCTET: u8 = 0xff;
+}
+impl EcpGroup for NistP224 {
+    const FIRST_OCTET: u8 = 0xff;
+}
 impl EcpGroup for NistP256 {
     const FIRST_OCTET: u8 = 0xff;
 }
 impl EcpGroup for NistP384 {
+    const FIRST_OCTET: u8 = 0xff;
+}
+impl EcpGroup for BrainpoolP256r1 {
+    const FIRST_OCTET: u8 = 0xff;
+}
+impl EcpGroup for BrainpoolP384r1 {
     const FIRST_OCTET: u8 = 0xff;
 }
 impl EcpGroup for NistP521 {
@@ -53,6 +69,17 @@ where
                 break private;
             }
         };
+        Self::with_public(private)
+    }
+
+    /// From a scalar in the length of the field, for test vectors.
+    pub(super) fn from_scalar(octets: &[u8]) -> Result<(Self, Vec<u8>), CryptoError> {
+        let octets = octets.try_into().map_err(|_| CryptoError::InvalidKey)?;
+        let private = SecretKey::from_bytes(octets).map_err(|_| CryptoError::InvalidKey)?;
+        Ok(Self::with_public(private))
+    }
+
+    fn with_public(private: SecretKey<C>) -> (Self, Vec<u8>) {
         let point = private.public_key().to_sec1_point(false);
         //= rfc5903#7: the KE data is x followed by y, each as long as the prime
         let public = point.as_bytes().iter().skip(1).copied().collect();

@@ -1,4 +1,4 @@
-//! The MODP groups of RFC 3526: primes, and the size of our exponents. The generator is 2 for all.
+//! The MODP groups of RFC 3526: primes, and the size of our exponents. The generator is 2 for all here.
 //!
 //! Exponents are as long as RFC 3526 §8 (second estimate) recommends, rounded up to whole words;
 //! RFC 7919 §5.2 asks for less. They have a fixed length for each group, so that time does not
@@ -12,6 +12,16 @@ pub(super) struct Group {
     pub(super) exponent_bits: u32,
     /// The prime, big-endian, in hexadecimal.
     pub(super) prime: &'static str,
+    /// If the generator is not 2.
+    pub(super) subgroup: Option<Subgroup>,
+}
+
+/// A subgroup of prime order, in which all public values are.
+pub(super) struct Subgroup {
+    /// As long as the prime, big-endian, in hexadecimal.
+    pub(super) generator: &'static str,
+    /// As long as our exponents in whole words, big-endian, in hexadecimal.
+    pub(super) order: &'static str,
 }
 
 /// 2048-bit MODP group (RFC 3526 §3).
@@ -27,6 +37,7 @@ pub(super) static MODP2048: Group = Group {
         9ed529077096966d670c354e4abc9804f1746c08ca18217c32905e462e36ce3b\
         e39e772c180e86039b2783a2ec07a28fb5c55df06f4c52c9de2bcbf695581718\
         3995497cea956ae515d2261898fa051015728e5a8aacaa68ffffffffffffffff",
+    subgroup: None,
 };
 
 /// 3072-bit MODP group (RFC 3526 §4).
@@ -46,6 +57,7 @@ pub(super) static MODP3072: Group = Group {
         abf5ae8cdb0933d71e8c94e04a25619dcee3d2261ad2ee6bf12ffa06d98a0864\
         d87602733ec86a64521f2b18177b200cbbe117577a615d6c770988c0bad946e2\
         08e24fa074e5ab3143db5bfce0fd108e4b82d120a93ad2caffffffffffffffff",
+    subgroup: None,
 };
 
 /// 4096-bit MODP group (RFC 3526 §5).
@@ -69,6 +81,7 @@ pub(super) static MODP4096: Group = Group {
         dbbbc2db04de8ef92e8efc141fbecaa6287c59474e6bc05d99b2964fa090c3a2\
         233ba186515be7ed1f612970cee2d7afb81bdd762170481cd0069127d5b05aa9\
         93b4ea988d8fddc186ffb7dc90a6c08f4df435c934063199ffffffffffffffff",
+    subgroup: None,
 };
 
 /// 6144-bit MODP group (RFC 3526 §6).
@@ -100,6 +113,7 @@ pub(super) static MODP6144: Group = Group {
         cc8f6d7ebf48e1d814cc5ed20f8037e0a79715eef29be32806a1d58bb7c5da76\
         f550aa3d8a1fbff0eb19ccb1a313d55cda56c9ec2ef29632387fe8d76e3c0468\
         043e8f663f4860ee12bf2d5b0b7474d6e694f91e6dcc4024ffffffffffffffff",
+    subgroup: None,
 };
 
 /// 8192-bit MODP group (RFC 3526 §7).
@@ -139,4 +153,5 @@ pub(super) static MODP8192: Group = Group {
         f9ab48195ded7ea1b1d510bd7ee74d73faf36bc31ecfa268359046f4eb879f92\
         4009438b481c6cd7889a002ed5ee382bc9190da6fc026e479558e4475677e9aa\
         9e3050e2765694dfc81f56e880b96e7160c980dd98edd3dfffffffffffffffff",
+    subgroup: None,
 };

@@ -14,6 +14,11 @@ impl Private {
     pub(super) fn generate(rng: &mut dyn CryptoRng) -> (Self, Vec<u8>) {
         let mut octets = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *octets);
+        Self::from_octets(&octets)
+    }
+
+    /// From the octets before clamping.
+    pub(super) fn from_octets(octets: &[u8; 32]) -> (Self, Vec<u8>) {
         let private = StaticSecret::from(*octets);
         let public = PublicKey::from(&private).as_bytes().to_vec();
         (Self(private), public)

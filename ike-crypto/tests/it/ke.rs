@@ -13,8 +13,21 @@ use serde_json::Value;
 
 use crate::support::{Script, cases, has_flag, list, number, octets, secret, text, vectors};
 
-const ALL: [KeMethod; 9] = [
+const ALL: [KeMethod; 22] = [
     KeMethod::CURVE25519,
+    KeMethod::ML_KEM_512,
+    KeMethod::ML_KEM_768,
+    KeMethod::ML_KEM_1024,
+    KeMethod::ECP192,
+    KeMethod::ECP224,
+    KeMethod::BRAINPOOL256,
+    KeMethod::BRAINPOOL384,
+    KeMethod::MODP768,
+    KeMethod::MODP1024,
+    KeMethod::MODP1536,
+    KeMethod::MODP1024_160,
+    KeMethod::MODP2048_224,
+    KeMethod::MODP2048_256,
     KeMethod::ECP256,
     KeMethod::ECP384,
     KeMethod::ECP521,
@@ -23,6 +36,12 @@ const ALL: [KeMethod; 9] = [
     KeMethod::MODP4096,
     KeMethod::MODP6144,
     KeMethod::MODP8192,
+];
+
+const ML_KEM: [KeMethod; 3] = [
+    KeMethod::ML_KEM_512,
+    KeMethod::ML_KEM_768,
+    KeMethod::ML_KEM_1024,
 ];
 
 fn with_key(method: KeMethod, private: &[u8]) -> Initiator {
@@ -37,7 +56,9 @@ fn both_ends_agree_with_every_method() {
         let initiator = Initiator::generate(method, &mut rng).unwrap();
         assert_eq!(initiator.method(), method);
         let (public, shared) = ke::respond(method, initiator.public(), &mut rng).unwrap();
-        assert_eq!(initiator.public().len(), public.len());
+        if !ML_KEM.contains(&method) {
+            assert_eq!(initiator.public().len(), public.len());
+        }
         assert_ne!(initiator.public(), public);
         assert_eq!(initiator.finish(&public).unwrap(), shared, "{method:?}");
     }
@@ -46,7 +67,7 @@ fn both_ends_agree_with_every_method() {
 #[test]
 fn methods_that_are_not_built_in_are_refused() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    for method in [0, 1, 2, 5, 22, 23, 24, 25, 26, 27, 38, 1024, 65535].map(KeMethod) {
+    for method in [0, 3, 4, 27, 30, 32, 38, 1024, 65535].map(KeMethod) {
         assert!(!ke::is_supported(method));
         assert_eq!(
             Initiator::generate(method, &mut rng).unwrap_err(),
@@ -80,7 +101,7 @@ fn debug_output_does_not_show_the_private_key() {
 #[test]
 fn public_values_of_another_length_are_refused() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    for method in &ALL[..7] {
+    for method in &ALL[..17] {
         let public = Initiator::generate(*method, &mut rng)
             .unwrap()
             .public()
@@ -263,6 +284,11 @@ const MODP: [(KeMethod, usize, usize); 5] = [
     (KeMethod::MODP6144, 6144, 576),
     (KeMethod::MODP8192, 8192, 640),
 ];
+const SMALL_MODP: [(KeMethod, usize, usize); 3] = [
+    (KeMethod::MODP768, 768, 256),
+    (KeMethod::MODP1024, 1024, 256),
+    (KeMethod::MODP1536, 1536, 256),
+];
 
 /// The prime as RFC 3526 prints it, from the vector file, not from the crate.
 fn prime(method: KeMethod) -> BigUint {
@@ -309,7 +335,7 @@ proptest! {
 #[test]
 fn every_modp_group_agrees_with_num_bigint() {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
-    for (method, bits, exponent_bits) in MODP {
+    for (method, bits, exponent_bits) in MODP.into_iter().chain(SMALL_MODP) {
         let mut exponent = vec![0; exponent_bits / 8];
         rng.fill_bytes(&mut exponent);
         // A peer's value with many leading zeros.
@@ -366,5 +392,146 @@ proptest! {
     ) {
         let mut rng = ChaCha20Rng::seed_from_u64(6);
         let _ = ke::respond(ALL[index], &peer, &mut rng);
+    }
+}
+
+//= rfc6989#2.2: a public value is in the subgroup: y^q = 1
+#[test]
+fn rfc_5114_vectors_for_the_groups_with_a_subgroup() {
+    let file = vectors!("rfc_vectors.json");
+    let vectors = list(&file["rfc5114_modp_subgroup"], "vectors");
+    assert_eq!(vectors.len(), 3);
+    for v in vectors {
+        let method = KeMethod(number(v, "group") as u16);
+        let p = BigUint::from_bytes_be(&octets(v, "p"));
+        let bits = p.bits() as usize;
+        let wide = |field| fixed_width(&BigUint::from_bytes_be(&octets(v, field)), bits);
+        let key = |field| Initiator::from_private(method, &octets(v, field)).unwrap();
+        assert_eq!(key("xA").public(), wide("yA"));
+        assert_eq!(key("xB").public(), wide("yB"));
+        let shared = Secret::new(wide("Z"));
+        assert_eq!(key("xA").finish(&wide("yB")).unwrap(), shared);
+        assert_eq!(key("xB").finish(&wide("yA")).unwrap(), shared);
+        // 2 generates more than the subgroup, and p - yA is outside of it.
+        for outside in [BigUint::from(2u8), &p - BigUint::from_bytes_be(&wide("yA"))] {
+            assert_eq!(
+                key("xA").finish(&fixed_width(&outside, bits)).unwrap_err(),
+                CryptoError::InvalidPublicValue
+            );
+        }
+    }
+}
+
+#[test]
+fn rfc_6932_vectors_for_brainpool() {
+    let file = vectors!("rfc_vectors.json");
+    let mut checked = 0;
+    for v in list(&file["rfc6932_brainpool"], "vectors") {
+        let method = KeMethod(number(v, "group") as u16);
+        let width = match method {
+            KeMethod::BRAINPOOL256 => 32,
+            KeMethod::BRAINPOOL384 => 48,
+            // No crate has group 30.
+            _ => continue,
+        };
+        let field = |name| fixed_width(&BigUint::from_bytes_be(&octets(v, name)), 8 * width);
+        let a = Initiator::from_private(method, &field("dA")).unwrap();
+        let b = Initiator::from_private(method, &field("dB")).unwrap();
+        assert_eq!(a.public(), [field("x_qA"), field("y_qA")].concat());
+        assert_eq!(b.public(), [field("x_qB"), field("y_qB")].concat());
+        let shared = Secret::new(field("x_Z"));
+        let (for_b, for_a) = (a.public().to_vec(), b.public().to_vec());
+        assert_eq!(a.finish(&for_a).unwrap(), shared);
+        assert_eq!(b.finish(&for_b).unwrap(), shared);
+        checked += 1;
+    }
+    assert_eq!(checked, 2);
+}
+
+#[test]
+fn given_private_keys_out_of_range_are_refused() {
+    for (method, bad) in [
+        (KeMethod::MODP1024, vec![0; 128]),
+        (KeMethod::MODP1024, vec![0xff; 128]),
+        (KeMethod::MODP1024, vec![1; 129]),
+        (KeMethod::ECP256, vec![0; 32]),
+        (KeMethod::ECP256, vec![0xff; 32]),
+        (KeMethod::ECP256, vec![1; 31]),
+        (KeMethod::CURVE25519, vec![1; 31]),
+        (KeMethod::ML_KEM_768, vec![1; 63]),
+    ] {
+        assert_eq!(
+            Initiator::from_private(method, &bad).unwrap_err(),
+            CryptoError::InvalidKey,
+            "{method:?}"
+        );
+    }
+}
+
+#[test]
+fn wycheproof_ml_kem_768() {
+    let file = vectors!("wycheproof/mlkem_768_test.json");
+    let mut checked = 0;
+    for (_, case) in cases(&file, "tests") {
+        let valid = text(case, "result") == "valid";
+        let shared =
+            Initiator::from_private(KeMethod::ML_KEM_768, &octets(case, "seed")).and_then(|key| {
+                if valid {
+                    assert_eq!(key.public(), octets(case, "ek"), "{case}");
+                }
+                key.finish(&octets(case, "c"))
+            });
+        match shared {
+            Ok(shared) => assert_eq!(shared == secret(case, "K"), valid, "{case}"),
+            Err(_) => assert!(!valid, "{case}"),
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, number(&file, "numberOfTests"));
+}
+
+//= fips203#7.2: the encapsulation key has the right length and coefficients below the modulus
+#[test]
+fn wycheproof_ml_kem_768_encapsulation() {
+    let file = vectors!("wycheproof/mlkem_768_encaps_test.json");
+    let mut checked = 0;
+    for (_, case) in cases(&file, "tests") {
+        let mut random = octets(case, "m");
+        random.resize(32, 0);
+        let answer = ke::respond(
+            KeMethod::ML_KEM_768,
+            &octets(case, "ek"),
+            &mut Script(random),
+        );
+        if text(case, "result") == "valid" {
+            let (ciphertext, shared) = answer.unwrap();
+            assert_eq!(ciphertext, octets(case, "c"), "{case}");
+            assert_eq!(shared, secret(case, "K"), "{case}");
+        } else {
+            assert_eq!(
+                answer.unwrap_err(),
+                CryptoError::InvalidPublicValue,
+                "{case}"
+            );
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, number(&file, "numberOfTests"));
+}
+
+#[test]
+fn a_damaged_ciphertext_gives_another_secret_and_no_error() {
+    let mut rng = ChaCha20Rng::seed_from_u64(9);
+    for method in ML_KEM {
+        let seed = [7; 64];
+        let key = || Initiator::from_private(method, &seed).unwrap();
+        let (mut ciphertext, shared) = ke::respond(method, key().public(), &mut rng).unwrap();
+        assert_eq!(key().finish(&ciphertext).unwrap(), shared);
+        ciphertext[0] ^= 1;
+        assert_ne!(key().finish(&ciphertext).unwrap(), shared);
+        assert_eq!(
+            key().finish(&ciphertext[1..]).unwrap_err(),
+            CryptoError::InvalidPublicValue
+        );
     }
 }

@@ -4,6 +4,7 @@
 mod auth;
 mod cipher;
 mod ke;
+mod mac;
 mod prf;
 mod schedule;
 mod secret;

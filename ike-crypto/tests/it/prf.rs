@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use crate::support::{cases, list, number, octets, secret, text, vectors};
 
-const ALL: [Prf; 4] = [
+const ALL: [Prf; 7] = [
+    Prf::HmacMd5,
+    Prf::Aes128Xcbc,
+    Prf::Aes128Cmac,
     Prf::HmacSha1,
     Prf::HmacSha2_256,
     Prf::HmacSha2_384,
@@ -16,7 +19,7 @@ fn transform_ids_round_trip() {
     for prf in ALL {
         assert_eq!(Prf::from_id(prf.id()), Some(prf));
     }
-    assert_eq!(Prf::from_id(PrfId::HMAC_MD5), None);
+    assert_eq!(Prf::from_id(PrfId(3)), None);
     assert_eq!(Prf::from_id(PrfId(0)), None);
 }
 
@@ -51,13 +54,49 @@ fn rfc_4231_and_rfc_4868_vectors() {
         }
     }
     for v in list(&file["rfc2202_hmac"], "vectors") {
-        if text(v, "hash") == "sha1" {
-            let mac = Prf::HmacSha1.compute(&octets(v, "key"), &[&octets(v, "data")]);
-            assert_eq!(mac, secret(v, "digest"), "{v}");
-            checked += 1;
+        let prf = match text(v, "hash") {
+            "sha1" => Prf::HmacSha1,
+            _ => Prf::HmacMd5,
+        };
+        let mac = prf.compute(&octets(v, "key"), &[&octets(v, "data")]);
+        assert_eq!(mac, secret(v, "digest"), "{v}");
+        checked += 1;
+    }
+    assert!(checked >= 18 + 18 + 14, "{checked}");
+}
+
+//= rfc4434#2: a shorter key is padded with zeros at its end
+//= rfc4434#2: a longer key is replaced by its MAC under the all-zero key
+//= rfc4615#3: a key of any other length is replaced by its MAC under the all-zero key
+#[test]
+fn rfc_4434_and_rfc_4615_vectors() {
+    let file = vectors!("rfc_vectors.json");
+    for (prf, name) in [
+        (Prf::Aes128Xcbc, "rfc4434_aes_xcbc_prf_128"),
+        (Prf::Aes128Cmac, "rfc4615_aes_cmac_prf_128"),
+    ] {
+        let vectors = list(&file[name], "vectors");
+        assert_eq!(vectors.len(), 3);
+        for v in vectors {
+            let out = prf.compute(&octets(v, "key"), &[&octets(v, "message")]);
+            assert_eq!(out, secret(v, "prf"), "{v}");
         }
     }
-    assert!(checked >= 18 + 18 + 7, "{checked}");
+}
+
+//= rfc7296#2.14: of the nonces only the first 64 bits each are used with these two PRFs
+#[test]
+fn fixed_key_prfs_take_eight_octets_of_each_nonce() {
+    let (ni, nr) = ([1; 16], [2; 32]);
+    let eight = [[1; 8], [2; 8]].concat();
+    for prf in ALL {
+        let expected = match prf {
+            Prf::Aes128Xcbc | Prf::Aes128Cmac => eight.clone(),
+            _ => [&ni[..], &nr].concat(),
+        };
+        assert_eq!(prf.nonce_key(&ni, &nr), expected);
+    }
+    assert_eq!(Prf::Aes128Cmac.nonce_key(b"ab", b"c"), b"abc");
 }
 
 #[test]

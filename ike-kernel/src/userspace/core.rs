@@ -378,7 +378,7 @@ impl Core {
         let cipher = child.keys_out.cipher();
         let mut iv = [0; 16];
         let iv = &mut iv[..cipher.iv_len().min(16)];
-        let ready = if cipher.is_aead() {
+        let ready = if cipher.counts_ivs() {
             //= rfc4106#3.1: the IV is never used twice with a key: the 64-bit number is
             iv.copy_from_slice(&number.to_be_bytes()[8 - iv.len().min(8)..]);
             true

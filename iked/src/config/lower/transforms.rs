@@ -263,7 +263,9 @@ fn cipher(report: &mut Report, word: &Spanned<String>) -> Option<Cipher> {
         return None;
     };
     let mac = (!cipher.aead).then_some(IntegId::HMAC_SHA2_256_128);
-    if ike_crypto::Cipher::from_transforms(cipher.id, cipher.bits, mac).is_some() {
+    if offered_cipher(cipher.id)
+        && ike_crypto::Cipher::from_transforms(cipher.id, cipher.bits, mac).is_some()
+    {
         return Some(*cipher);
     }
     let (why, instead) = match cipher.id {
@@ -289,7 +291,7 @@ fn mac(report: &mut Report, word: &Spanned<String>) -> Option<IntegId> {
         unknown(report, word, "a MAC", known, "hmac-sha2-256");
         return None;
     };
-    if ike_crypto::Integ::from_id(*id).is_some() {
+    if offered_mac(*id) && ike_crypto::Integ::from_id(*id).is_some() {
         return Some(*id);
     }
     let why = match *id {
@@ -307,7 +309,7 @@ fn prf(report: &mut Report, word: &Spanned<String>) -> Option<PrfId> {
         unknown(report, word, "a PRF", known, "hmac-sha2-256");
         return None;
     };
-    if Prf::from_id(*id).is_some() {
+    if offered_prf(*id) && Prf::from_id(*id).is_some() {
         if matches!(*id, PrfId::HMAC_SHA1 | PrfId::HMAC_MD5) {
             let text = &word.value;
             report.push(
@@ -350,7 +352,7 @@ fn group(report: &mut Report, word: &Spanned<String>, place: Place) -> Option<Ke
         }
         return Some(*id);
     }
-    if ike_crypto::ke::is_supported(*id) {
+    if offered_group(*id) && ike_crypto::ke::is_supported(*id) {
         return Some(*id);
     }
     let (why, instead) = match *id {
@@ -370,6 +372,48 @@ fn group(report: &mut Report, word: &Spanned<String>, place: Place) -> Option<Ke
     };
     refuse(report, word, why, instead);
     None
+}
+
+// What may be configured is decided here; ike-crypto has more built in, weak algorithms among it.
+
+fn offered_cipher(id: EncrId) -> bool {
+    matches!(
+        id,
+        EncrId::AES_GCM_16
+            | EncrId::AES_GCM_12
+            | EncrId::AES_GCM_8
+            | EncrId::AES_CBC
+            | EncrId::CHACHA20_POLY1305
+    )
+}
+
+fn offered_mac(id: IntegId) -> bool {
+    matches!(
+        id,
+        IntegId::HMAC_SHA2_256_128 | IntegId::HMAC_SHA2_384_192 | IntegId::HMAC_SHA2_512_256
+    )
+}
+
+fn offered_prf(id: PrfId) -> bool {
+    matches!(
+        id,
+        PrfId::HMAC_SHA1 | PrfId::HMAC_SHA2_256 | PrfId::HMAC_SHA2_384 | PrfId::HMAC_SHA2_512
+    )
+}
+
+fn offered_group(id: KeMethod) -> bool {
+    matches!(
+        id,
+        KeMethod::CURVE25519
+            | KeMethod::ECP256
+            | KeMethod::ECP384
+            | KeMethod::ECP521
+            | KeMethod::MODP2048
+            | KeMethod::MODP3072
+            | KeMethod::MODP4096
+            | KeMethod::MODP6144
+            | KeMethod::MODP8192
+    )
 }
 
 fn unique<T: PartialEq + Copy>(list: &[T]) -> Vec<T> {
