@@ -218,6 +218,7 @@ fn stage(daemonized: bool) -> std::io::Result<(log::Target, Option<OwnedFd>)> {
         return Ok((target, None));
     }
     rustix::process::setsid()?;
+    rustix::thread::set_name(c"iked")?;
     let terminal = stderr.as_fd().try_clone_to_owned()?;
     let log = UnixDatagram::unbound()?;
     match log.connect("/dev/log") {

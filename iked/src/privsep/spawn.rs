@@ -167,6 +167,10 @@ pub fn boot<Tx: Serialize, Rx: DeserializeOwned>(
     role: Role,
 ) -> Result<(Channel<Tx, Rx>, Fds), BootError> {
     let mut channel = take_channel()?;
+    // What ps(1) and ss(8) show; we were started as /proc/self/exe.
+    if let Ok(name) = std::ffi::CString::new(format!("iked: {role}")) {
+        let _ = rustix::thread::set_name(&name);
+    }
     let (boot, fds) = channel
         .receive_within(BOOT_TIMEOUT)
         .map_err(|_| BootError::NotOurs)?
