@@ -18,7 +18,7 @@ fn pair(seed: u64) -> Pair {
     pair.set_policies(Who::Right, policies(Who::Right, false));
     pair.set_policies(Who::Left, policies(Who::Left, true));
     pair.run_for(Duration::from_secs(2));
-    pair.ping_both("tunnel").unwrap();
+    assert_eq!(pair.ping_both("tunnel"), Ok(()));
     pair
 }
 
