@@ -263,6 +263,7 @@ fn connection_conf(setup: &Setup) -> String {
         remote_ts = {remote_lan}
         esp_proposals = {esp}
         rekey_time = {child_rekey}s
+        life_time = {child_life}s
         rand_time = 0s
         start_action = {start}
         dpd_action = {dpd_action}
@@ -289,6 +290,12 @@ secrets {{
         local_lan = setup.local.lan,
         remote_lan = setup.remote.lan,
         child_rekey = peer.child_lifetime,
+        // Its default, a tenth more, is the same second here: it would delete instead of rekey.
+        child_life = if peer.child_lifetime == 0 {
+            0
+        } else {
+            peer.child_lifetime + 30
+        },
         dpd_action = if peer.mode == Mode::Active {
             "restart"
         } else {
