@@ -96,9 +96,14 @@ pub(crate) enum Command {
     /// (Not there yet) Certificate authority.
     #[command(hide = true)]
     Ca(Rest),
-    /// (Not there yet) Decode a capture.
-    #[command(hide = true)]
-    Decode(Rest),
+    /// Show the IKE messages of a capture (pcap or pcapng)
+    Decode {
+        /// Capture, - for standard input
+        file: PathBuf,
+        /// Keys of IKE SAs, as Wireshark (ikev2_decryption_table) or `iked --keylog` writes them
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
     /// (Not there yet) Try two configurations against each other.
     #[command(hide = true)]
     Check(Rest),
@@ -191,7 +196,6 @@ impl Command {
             Self::Load(_) => "load",
             Self::Monitor(_) => "monitor",
             Self::Ca(_) => "ca",
-            Self::Decode(_) => "decode",
             Self::Check(_) => "check",
             Self::Explain(_) => "explain",
             Self::Show { what } => match what {
@@ -218,6 +222,7 @@ impl Command {
             | Self::Passive
             | Self::Couple
             | Self::Decouple
+            | Self::Decode { .. }
             | Self::Completions { .. } => return None,
         })
     }
@@ -309,7 +314,6 @@ mod tests {
             "reset all",
             "reset user",
             "show ca test certificates",
-            "decode x.pcap --keys y",
         ] {
             assert!(parse(line).unwrap().command.not_yet().is_some(), "{line}");
         }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod client;
+mod decode_run;
 mod json;
 mod names;
 mod output;

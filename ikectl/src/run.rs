@@ -2,7 +2,7 @@
 use crate::{
     cli::{Cli, Command, Log, Rekey, Show},
     client::{self, ClientError},
-    json,
+    decode_run, json,
     output::{self, Style},
     show, text,
 };
@@ -47,6 +47,9 @@ pub(crate) fn run(cli: &Cli) -> Status {
         clap_complete::generate(*shell, &mut Cli::command(), "ikectl", &mut script);
         return printed(&String::from_utf8_lossy(&script));
     }
+    if let Command::Decode { file, keys } = &cli.command {
+        return decode_run::run(file, keys.as_deref(), cli.json);
+    }
     let Some(request) = request(&cli.command) else {
         return Status::Usage;
     };
@@ -86,7 +89,7 @@ fn request(command: &Command) -> Option<Request> {
         | Command::Load(_)
         | Command::Monitor(_)
         | Command::Ca(_)
-        | Command::Decode(_)
+        | Command::Decode { .. }
         | Command::Check(_)
         | Command::Explain(_) => return None,
     })
