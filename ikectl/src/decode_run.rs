@@ -17,7 +17,10 @@ pub(crate) fn run(file: &Path, keys: Option<&Path>, json: bool) -> Status {
         Ok(keys) => keys,
         Err(complaint) => return failed(&complaint),
     };
+    // Standard input may be a capture in the making: then nothing is held back.
+    let mut hold = 1 << 16;
     let from: Box<dyn Read> = if file == Path::new("-") {
+        hold = 0;
         Box::new(io::stdin().lock())
     } else {
         match File::open(file) {
@@ -38,7 +41,7 @@ pub(crate) fn run(file: &Path, keys: Option<&Path>, json: bool) -> Status {
             Ok(frame) => decoder.frame(&frame, &mut out),
             Err(error) => wrong = Some(error),
         }
-        if out.len() > 1 << 16
+        if out.len() > hold
             && let Some(status) = print(&mut out)
         {
             return status;

@@ -215,7 +215,7 @@ impl<R: Read> Capture<R> {
     fn body(&mut self, length: u32, read: u32) -> Result<Vec<u8>, CaptureError> {
         let left = length
             .checked_sub(read)
-            .filter(|left| *left >= 4 && length % 4 == 0)
+            .filter(|left| *left >= 4 && length.is_multiple_of(4))
             .ok_or(CaptureError::Length(self.frames))?;
         let mut body = self.take(left)?;
         body.truncate(body.len().saturating_sub(4));

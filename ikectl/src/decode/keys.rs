@@ -4,8 +4,8 @@
 //! A row is `SPIi,SPIr,SK_ei,SK_er,"encryption",SK_ai,SK_ar,"integrity"`. One pair of SPIs may have
 //! several rows, one for each generation of keys; all are tried. A row that cannot be used is
 //! told with its line; its keys are told to nobody.
-use ike_crypto::{Cipher, CryptoError, Secret, SkCipher, SkDirection};
-use ike_wire::{EncrId, IntegId, Spi};
+use ike_crypto::{Cipher, CryptoError, Integ, Secret, SkCipher, SkDirection};
+use ike_wire::{EncrId, Spi};
 use std::collections::BTreeMap;
 
 /// All rows of a file.
@@ -188,7 +188,13 @@ fn cipher(encr: &str, integ: &str) -> Option<Cipher> {
     }
     if let Some(bits) = encr.strip_prefix("AES-CBC-") {
         let bits = bits.parse().ok()?;
-        return Cipher::from_transforms(EncrId::AES_CBC, Some(bits), Some(mac(&integ)?));
+        let cipher = |integ| Cipher::AesCbc {
+            key_bits: bits,
+            integ,
+        };
+        return matches!(bits, 128 | 192 | 256)
+            .then(|| mac(&integ).map(cipher))
+            .flatten();
     }
     let (bits, icv) = encr.strip_prefix("AES-GCM-")?.split_once(" WITH ")?;
     let id = match icv {
@@ -200,12 +206,12 @@ fn cipher(encr: &str, integ: &str) -> Option<Cipher> {
     Cipher::from_transforms(id, Some(bits.parse().ok()?), None)
 }
 
-fn mac(name: &str) -> Option<IntegId> {
+fn mac(name: &str) -> Option<Integ> {
     Some(match name {
-        "HMAC-SHA1-96" => IntegId::HMAC_SHA1_96,
-        "HMAC-SHA2-256-128" => IntegId::HMAC_SHA2_256_128,
-        "HMAC-SHA2-384-192" => IntegId::HMAC_SHA2_384_192,
-        "HMAC-SHA2-512-256" => IntegId::HMAC_SHA2_512_256,
+        "HMAC-SHA1-96" => Integ::HmacSha1_96,
+        "HMAC-SHA2-256-128" => Integ::HmacSha2_256_128,
+        "HMAC-SHA2-384-192" => Integ::HmacSha2_384_192,
+        "HMAC-SHA2-512-256" => Integ::HmacSha2_512_256,
         _ => return None,
     })
 }

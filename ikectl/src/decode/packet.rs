@@ -135,12 +135,9 @@ fn network(link: u16, frame: &[u8]) -> Network<'_> {
         12 | 14 | 101 | 228 | 229 => after(0),
         // Linux cooked: the protocol is at the end of the first version, at the start of the second.
         113 => by_ether_type(frame, 14),
-        276 => match frame.get(..2) {
-            Some([kind @ ..]) => match frame.get(20..) {
-                Some(packet) => tagged(kind, packet),
-                None => Network::Short,
-            },
-            None => Network::Short,
+        276 => match frame.split_at_checked(20) {
+            Some((&[high, low, ..], packet)) => tagged([high, low], packet),
+            _ => Network::Short,
         },
         _ => Network::Unknown,
     }
@@ -148,17 +145,13 @@ fn network(link: u16, frame: &[u8]) -> Network<'_> {
 
 fn by_ether_type(frame: &[u8], at: usize) -> Network<'_> {
     match frame.split_at_checked(at).map(|(_, rest)| rest) {
-        Some([high, low, packet @ ..]) => tagged(&[*high, *low], packet),
+        Some([high, low, packet @ ..]) => tagged([*high, *low], packet),
         _ => Network::Short,
     }
 }
 
 /// Behind VLAN tags, of which there may be a few.
-fn tagged<'b>(kind: &[u8], mut packet: &'b [u8]) -> Network<'b> {
-    let mut kind = [
-        kind.first().copied().unwrap_or(0),
-        kind.get(1).copied().unwrap_or(0),
-    ];
+fn tagged(mut kind: [u8; 2], mut packet: &[u8]) -> Network<'_> {
     for _ in 0..4 {
         match (u16::from_be_bytes(kind), packet) {
             (0x0800 | 0x86dd, _) => return Network::Ip(packet),

@@ -260,7 +260,7 @@ enum Line<'s> {
         error: Option<String>,
         #[serde(serialize_with = "serialize_tree")]
         tree: &'s Result<Message<'s>, (Trouble, Option<Header>)>,
-        sealed: Option<SealedJson<'s>>,
+        sealed: Option<Box<SealedJson<'s>>>,
     },
     Frame {
         frame: u64,
@@ -312,7 +312,7 @@ fn message_json<'s>(shown: &'s Shown<'s>) -> Line<'s> {
     }
 }
 
-fn sealed_json<'s>(shown: &'s Shown<'s>) -> Option<SealedJson<'s>> {
+fn sealed_json<'s>(shown: &'s Shown<'s>) -> Option<Box<SealedJson<'s>>> {
     let said = Said(shown.sealed);
     let state = said.state()?;
     let (row, key_lines) = match shown.sealed {
@@ -324,7 +324,7 @@ fn sealed_json<'s>(shown: &'s Shown<'s>) -> Option<SealedJson<'s>> {
     };
     let inside = shown.inside;
     let chain = inside.map(|inside| &inside.chain);
-    Some(SealedJson {
+    Some(Box::new(SealedJson {
         state,
         text: said.text(),
         key_lines,
@@ -340,7 +340,7 @@ fn sealed_json<'s>(shown: &'s Shown<'s>) -> Option<SealedJson<'s>> {
         first: inside.map(|inside| inside.first.0),
         payloads: chain.and_then(|chain| chain.as_ref().ok().map(Chain::tree)),
         reason: chain.and_then(|chain| chain.as_ref().err().map(DecodeError::to_string)),
-    })
+    }))
 }
 
 /// As a decoded message has it; without payloads if only the header could be read.
