@@ -4,8 +4,8 @@
 //! A row is `SPIi,SPIr,SK_ei,SK_er,"encryption",SK_ai,SK_ar,"integrity"`. One pair of SPIs may have
 //! several rows, one for each generation of keys; all are tried. A row that cannot be used is
 //! told with its line; its keys are told to nobody.
-use ike_crypto::{Cipher, CryptoError, Integ, Secret, SkCipher, SkDirection};
-use ike_wire::{EncrId, Spi};
+use ike_crypto::{Cipher, CryptoError, Secret, SkCipher, SkDirection};
+use ike_wire::{EncrId, IntegId, Spi};
 use std::collections::BTreeMap;
 
 /// All rows of a file.
@@ -23,7 +23,8 @@ pub struct Row {
     pub encr: String,
     /// As `encr`.
     pub integ: String,
-    ciphers: Option<[SkCipher; 2]>,
+    /// One for each algorithm that the names may mean; none if they are not supported.
+    ciphers: Vec<[SkCipher; 2]>,
 }
 
 /// A row that cannot be used.
@@ -70,7 +71,7 @@ impl Keys {
             let line = index + 1;
             match row(line, text) {
                 Ok((spis, row)) => {
-                    if row.ciphers.is_none() {
+                    if row.ciphers.is_empty() {
                         let cause = KeyErrorKind::Algorithm;
                         errors.push(KeyError { line, cause });
                     }
@@ -90,12 +91,20 @@ impl Keys {
 }
 
 impl Row {
-    /// Keys of the direction; `None` if the algorithms are not supported.
-    pub fn cipher(&self, direction: SkDirection) -> Option<&SkCipher> {
-        let [initiator, responder] = self.ciphers.as_ref()?;
-        Some(match direction {
-            SkDirection::Initiator => initiator,
-            SkDirection::Responder => responder,
+    /// Whether the algorithms are supported.
+    pub fn is_supported(&self) -> bool {
+        !self.ciphers.is_empty()
+    }
+
+    /// Keys of the direction: none if the algorithms are not supported, more than one if the row
+    /// does not say which they are.
+    pub fn ciphers(&self, direction: SkDirection) -> impl Iterator<Item = &SkCipher> {
+        self.ciphers.iter().map(move |[initiator, responder]| {
+            if direction == SkDirection::Initiator {
+                initiator
+            } else {
+                responder
+            }
         })
     }
 }
@@ -114,22 +123,23 @@ fn row(line: usize, text: &str) -> Result<((Spi, Spi), Row), KeyErrorKind> {
     let (ei, er) = (secret(ei)?, secret(er)?);
     let (mut ai, mut ar) = (secret(ai)?, secret(ar)?);
     let (encr, integ) = (name(encr), name(integ));
-    let ciphers = match cipher(&encr, &integ) {
-        None => None,
-        Some(cipher) => {
-            if cipher.is_aead() {
-                // Wireshark does not look at them either.
-                (ai, ar) = (Secret::empty(), Secret::empty());
-            }
-            let new = |e, a| {
-                SkCipher::new(cipher, e, a).map_err(|error| match error {
-                    CryptoError::KeyLength => KeyErrorKind::KeyLength,
-                    _ => KeyErrorKind::Algorithm,
-                })
-            };
-            Some([new(&ei, &ai)?, new(&er, &ar)?])
+    let mut ciphers = Vec::new();
+    let mut wrong_length = false;
+    for cipher in candidates(&encr, &integ) {
+        if cipher.is_aead() {
+            // Wireshark does not look at them either.
+            (ai, ar) = (Secret::empty(), Secret::empty());
         }
-    };
+        let new = |e, a| SkCipher::new(cipher, e, a);
+        match new(&ei, &ai).and_then(|initiator| Ok([initiator, new(&er, &ar)?])) {
+            Ok(both) => ciphers.push(both),
+            Err(CryptoError::KeyLength) => wrong_length = true,
+            Err(_) => {}
+        }
+    }
+    if ciphers.is_empty() && wrong_length {
+        return Err(KeyErrorKind::KeyLength);
+    }
     let row = Row {
         line,
         encr,
@@ -180,38 +190,62 @@ fn name(text: &str) -> String {
     name.chars().filter(|c| clean(*c)).take(64).collect()
 }
 
-fn cipher(encr: &str, integ: &str) -> Option<Cipher> {
+/// What the names may mean.
+fn candidates(encr: &str, integ: &str) -> Vec<Cipher> {
     let norm = |text: &str| text.to_ascii_uppercase().replace(['_', '/'], "-");
     let (encr, integ) = (norm(encr), norm(integ));
-    if encr.starts_with("CHACHA20-POLY1305") {
-        return Cipher::from_transforms(EncrId::CHACHA20_POLY1305, None, None);
-    }
-    if let Some(bits) = encr.strip_prefix("AES-CBC-") {
-        let bits = bits.parse().ok()?;
-        let cipher = |integ| Cipher::AesCbc {
-            key_bits: bits,
-            integ,
-        };
-        return matches!(bits, 128 | 192 | 256)
-            .then(|| mac(&integ).map(cipher))
-            .flatten();
-    }
-    let (bits, icv) = encr.strip_prefix("AES-GCM-")?.split_once(" WITH ")?;
-    let id = match icv {
-        "16 OCTET ICV" => EncrId::AES_GCM_16,
-        "12 OCTET ICV" => EncrId::AES_GCM_12,
-        "8 OCTET ICV" => EncrId::AES_GCM_8,
-        _ => return None,
+    let Some((id, key_bits)) = encryption(&encr) else {
+        return Vec::new();
     };
-    Cipher::from_transforms(id, Some(bits.parse().ok()?), None)
+    if let Some(aead) = Cipher::from_transforms(id, key_bits, None) {
+        return vec![aead];
+    }
+    let macs = macs(&integ).iter();
+    macs.filter_map(|mac| Cipher::from_transforms(id, key_bits, Some(*mac)))
+        .collect()
 }
 
-fn mac(name: &str) -> Option<Integ> {
-    Some(match name {
-        "HMAC-SHA1-96" => Integ::HmacSha1_96,
-        "HMAC-SHA2-256-128" => Integ::HmacSha2_256_128,
-        "HMAC-SHA2-384-192" => Integ::HmacSha2_384_192,
-        "HMAC-SHA2-512-256" => Integ::HmacSha2_512_256,
+fn encryption(name: &str) -> Option<(EncrId, Option<u16>)> {
+    if name.starts_with("CHACHA20-POLY1305") {
+        return Some((EncrId::CHACHA20_POLY1305, None));
+    }
+    if name == "3DES" {
+        return Some((EncrId::TRIPLE_DES, None));
+    }
+    let (mode, icv) = name.split_once(" WITH ").unwrap_or((name, ""));
+    let (mode, bits) = mode.rsplit_once('-')?;
+    let id = match (mode, icv) {
+        ("AES-CBC", "") => EncrId::AES_CBC,
+        ("AES-CTR", "") => EncrId::AES_CTR,
+        ("AES-GCM", "16 OCTET ICV") => EncrId::AES_GCM_16,
+        ("AES-GCM", "12 OCTET ICV") => EncrId::AES_GCM_12,
+        ("AES-GCM", "8 OCTET ICV") => EncrId::AES_GCM_8,
+        ("AES-CCM", "16 OCTET ICV") => EncrId::AES_CCM_16,
+        ("AES-CCM", "12 OCTET ICV") => EncrId::AES_CCM_12,
+        ("AES-CCM", "8 OCTET ICV") => EncrId::AES_CCM_8,
         _ => return None,
-    })
+    };
+    Some((id, Some(bits.parse().ok()?)))
+}
+
+/// Wireshark has names for some of them only, and `ANY … [No Checking]` for those that it cannot
+/// check; here each is tried, and checked.
+fn macs(name: &str) -> &'static [IntegId] {
+    match name {
+        "HMAC-MD5-96" => &[IntegId::HMAC_MD5_96],
+        "HMAC-SHA1-96" => &[IntegId::HMAC_SHA1_96],
+        "HMAC-SHA2-256-128" => &[IntegId::HMAC_SHA2_256_128],
+        "HMAC-SHA2-384-192" => &[IntegId::HMAC_SHA2_384_192],
+        "HMAC-SHA2-512-256" => &[IntegId::HMAC_SHA2_512_256],
+        "ANY 96-BITS OF AUTHENTICATION" => &[
+            IntegId::AES_XCBC_96,
+            IntegId::AES_CMAC_96,
+            IntegId::HMAC_SHA1_96,
+            IntegId::HMAC_MD5_96,
+        ],
+        "ANY 128-BITS OF AUTHENTICATION" => &[IntegId::HMAC_SHA2_256_128],
+        "ANY 192-BITS OF AUTHENTICATION" => &[IntegId::HMAC_SHA2_384_192],
+        "ANY 256-BITS OF AUTHENTICATION" => &[IntegId::HMAC_SHA2_512_256],
+        _ => &[],
+    }
 }

@@ -101,12 +101,15 @@ impl Opener {
         let mut tried = Vec::new();
         let mut unsupported = None;
         for row in keys.of(header.spi_i, header.spi_r) {
-            let Some(cipher) = row.cipher(direction) else {
+            if !row.is_supported() {
                 unsupported = Some(row);
                 continue;
-            };
+            }
             tried.push(row.line);
-            let Ok(plain) = cipher.open(octets, from) else {
+            let mut opened = row
+                .ciphers(direction)
+                .filter_map(|cipher| cipher.open(octets, from).ok());
+            let Some(plain) = opened.next() else {
                 continue;
             };
             return match &last.body {

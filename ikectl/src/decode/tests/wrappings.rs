@@ -3,6 +3,7 @@
 use super::build::*;
 use super::files::{own, own_keys};
 use super::*;
+use ike_crypto::{Cipher, Integ};
 use ike_wire::ExchangeType;
 
 fn message() -> Vec<u8> {
@@ -261,7 +262,7 @@ fn rows_in_error_are_told_by_line_and_without_their_keys() {
         good.replacen("69", "6", 1),
         good.replacen("0001", "000g", 1),
         good.replacen("0001", "00", 1),
-        good.replace("AES-GCM-256 with 16 octet ICV", "3DES"),
+        good.replace("AES-GCM-256 with 16 octet ICV", "CAMELLIA-CBC-256"),
         good
     );
     let (keys, errors) = Keys::parse(&file);
@@ -283,14 +284,39 @@ fn rows_in_error_are_told_by_line_and_without_their_keys() {
 
 #[test]
 fn a_key_of_an_algorithm_that_is_not_there_is_named() {
-    let keys = row(GCM, 0).replace("AES-GCM-256 with 16 octet ICV", "3DES");
+    let keys = row(GCM, 0).replace("AES-GCM-256 with 16 octet ICV", "CAMELLIA-CBC-256");
     let mut decoder = Decoder::new(Form::Text, Some(Keys::parse(&keys).0));
     let mut out = String::new();
     for frame in Capture::open(&own()[..]).unwrap() {
         decoder.frame(&frame.unwrap(), &mut out);
     }
     assert!(
-        out.contains("not opened: 3DES with NONE (line 1 of the keys) is not supported"),
+        out.contains(
+            "not opened: CAMELLIA-CBC-256 with NONE (line 1 of the keys) is not supported"
+        ),
         "{out}"
     );
+}
+
+/// iked writes rows of AES-XCBC and AES-CMAC so, because Wireshark has no names for them.
+#[test]
+fn a_mac_that_wireshark_cannot_name_is_found_and_checked() {
+    for integ in [Integ::AesXcbc96, Integ::AesCmac96, Integ::HmacSha1_96] {
+        let cipher = Cipher::AesCbc {
+            key_bits: 128,
+            integ,
+        };
+        let header = head(ExchangeType::INFORMATIONAL, 5, From::Initiator);
+        let message = sealed((cipher, 1), &header, identity("found.example.org"), None).remove(0);
+        let named = row(cipher, 1);
+        assert!(named.contains("HMAC_SHA2_256_128"));
+        let any = "ANY 96-bits of Authentication [No Checking]";
+        let any = named.replace("HMAC_SHA2_256_128 [RFC4868]", any);
+        let out = text(Some(&any), &pcap(101, &[udp4([500, 500], &message)]));
+        assert!(out.contains("found.example.org"), "{out}");
+        let mut changed = message;
+        *changed.last_mut().unwrap() ^= 1;
+        let out = text(Some(&any), &pcap(101, &[udp4([500, 500], &changed)]));
+        assert!(out.contains("integrity check failed"), "{out}");
+    }
 }
