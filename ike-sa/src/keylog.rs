@@ -1,4 +1,5 @@
 //! Rows of Wireshark's `ikev2_decryption_table`. Holds secrets; only made when asked for.
+//! Wireshark refuses the whole table for one algorithm it does not know: such rows are comments.
 use crate::KeyLogRow;
 use ike_crypto::{Cipher, IkeSuite, Integ, Secret, schedule::SkKeys};
 use ike_wire::Spi;
@@ -42,11 +43,15 @@ pub(crate) fn row(spi_i: Spi, spi_r: Spi, suite: &IkeSuite, sk: &SkKeys) -> KeyL
         // No IKE SA has it; there is no name for it.
         Cipher::NullAesGmac { .. } => ("NULL [RFC2410]".to_owned(), "NONE [RFC4306]"),
     };
+    let comment = match suite.cipher {
+        Cipher::ChaCha20Poly1305 => "# ",
+        _ => "",
+    };
     KeyLogRow {
         spi_i,
         spi_r,
         line: format!(
-            "{spi_i},{spi_r},{},{},\"{cipher}\",{},{},\"{integ}\"",
+            "{comment}{spi_i},{spi_r},{},{},\"{cipher}\",{},{},\"{integ}\"",
             hex(&sk.ei),
             hex(&sk.er),
             hex(&sk.ai),

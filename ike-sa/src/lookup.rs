@@ -143,3 +143,6 @@ pub(crate) fn find(policies: &[Arc<Policy>], facts: &Facts<'_>) -> Result<Arc<Po
         None => Err(Reason::NoPolicy { tried }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -595,3 +595,6 @@ pub(crate) fn allows(ours: &[IkeProposal], suite: &IkeSuite) -> bool {
             && (suite.cipher.is_aead() || p.integ.contains(&suite.cipher.integ()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -336,6 +336,7 @@ impl IkeSa {
         let child = match made {
             Ok(child) => child,
             Err(reason) => {
+                core.child_spis.remove(&spi_in);
                 let refusal = Refusal {
                     kind: NotifyType::TEMPORARY_FAILURE,
                     data: Vec::new(),

@@ -21,11 +21,11 @@ impl IkeSa {
                     // The responder may be through already; wait for its answer to delete.
                     self.say_goodbye(core, false);
                 } else {
-                    self.state = State::Gone;
+                    self.forget(core);
                 }
             }
             State::HalfOpen(_) => self.end(core, reason),
-            State::Candidate { .. } | State::Replaced { .. } => self.state = State::Gone,
+            State::Candidate { .. } | State::Replaced { .. } => self.forget(core),
             State::Closing { .. } | State::Closed { .. } | State::Gone => {}
         }
     }
@@ -33,6 +33,7 @@ impl IkeSa {
     /// Goes on to delete it at the peer. What was queued is dropped; what is under way is
     /// answered, but no longer of interest.
     pub(crate) fn say_goodbye(&mut self, core: &mut Core, auth_failed: bool) {
+        self.release_spis(core);
         self.state = State::Closing {
             until: core.now.after(timer::CLOSING),
         };
@@ -63,6 +64,7 @@ impl IkeSa {
     /// It ended, with our last response said: only repetitions are answered from here.
     pub(crate) fn end(&mut self, core: &mut Core, reason: Reason) {
         self.ended_event(core, reason);
+        self.release_spis(core);
         self.drop_children(core);
         self.window.inflight = None;
         self.window.queue.clear();
@@ -75,12 +77,37 @@ impl IkeSa {
     /// It cannot go on, and there is nobody to tell.
     pub(crate) fn fail(&mut self, core: &mut Core, reason: Reason) {
         self.ended_event(core, reason);
+        self.release_spis(core);
         self.drop_children(core);
         self.state = State::Gone;
     }
 
+    /// SPIs of children that never came to be are free again.
+    fn release_spis(&mut self, core: &mut Core) {
+        if let State::Connecting(c) = &mut self.state
+            && let Some(own) = c.child.take()
+        {
+            core.child_spis.remove(&own.spi_in);
+        }
+        match self.window.inflight.as_ref().map(|i| &i.exchange) {
+            Some(Exchange::CreateChild(own)) => {
+                core.child_spis.remove(&own.spi_in);
+            }
+            Some(Exchange::DeleteUnused(spi)) => {
+                core.child_spis.remove(spi);
+            }
+            _ => {}
+        }
+        for job in &self.window.queue {
+            if let Job::DeleteUnused(_, spi) = job {
+                core.child_spis.remove(spi);
+            }
+        }
+    }
+
     /// Gone without a word: its end was told before.
     pub(crate) fn forget(&mut self, core: &mut Core) {
+        self.release_spis(core);
         self.drop_children(core);
         self.state = State::Gone;
     }

@@ -17,7 +17,7 @@ pub(crate) struct OwnChild {
     pub(crate) rekeys: Option<ChildId>,
     /// The peer-side name of what is rekeyed: our inbound SPI of it.
     rekeyed_spi: Option<ChildSpi>,
-    spi_in: ChildSpi,
+    pub(crate) spi_in: ChildSpi,
     nonce: Vec<u8>,
     key: Option<ke::Initiator>,
     mode: Mode,

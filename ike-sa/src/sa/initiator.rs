@@ -21,7 +21,7 @@ pub(crate) struct Connecting {
     request: Vec<u8>,
     response: Vec<u8>,
     /// The first child.
-    child: Option<OwnChild>,
+    pub(crate) child: Option<OwnChild>,
     /// What an unauthenticated message claims went wrong.
     pub(crate) error: Option<Reason>,
     pub(crate) give_up_at: Option<Instant>,

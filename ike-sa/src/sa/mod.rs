@@ -5,6 +5,8 @@ mod close;
 mod create_child;
 mod delete;
 mod established;
+#[cfg(test)]
+mod hostile;
 mod initiator;
 mod rekey;
 mod responder;
@@ -274,9 +276,6 @@ impl IkeSa {
         };
         core.stats.count(Counter::ResponsesIn);
         self.authenticated(core, path);
-        let Some(exchange) = self.window.response(id) else {
-            return;
-        };
         let chain = match Chain::decode(first, plain.expose()) {
             Ok(chain) => chain,
             Err(e) => {
@@ -294,6 +293,9 @@ impl IkeSa {
             );
             return;
         }
+        let Some(exchange) = self.window.response(id) else {
+            return;
+        };
         match exchange {
             Exchange::Init | Exchange::Abandoned | Exchange::Liveness => {}
             Exchange::Auth => self.on_auth_response(core, first, &plain, look),
