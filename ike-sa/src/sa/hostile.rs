@@ -179,8 +179,7 @@ impl Attack {
         let policy = psk_policy(&Pair::scene(Who::Left));
         let child = &policy.children[0];
         let (left, right) = (Pair::scene(Who::Left), Pair::scene(Who::Right));
-        let ts =
-            |net: (std::net::IpAddr, std::net::IpAddr)| vec![Selector::Ip(crate::testing::ts(net))];
+        let ts = |net: (std::net::IpAddr, std::net::IpAddr)| vec![Selector::Ip(testing::ts(net))];
         let mut nonce = vec![0; 32];
         self.rng.fill_bytes(&mut nonce);
         let spi = ChildSpi(self.rng.next_u32() | 0x1000);
