@@ -56,12 +56,12 @@ fn header(header: &Header, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     writeln!(
         f,
-        "{} {kind} {} from the original {sender}, {} octets",
+        "{} {kind}, message ID {}, from the original {sender}, {} octets",
         header.exchange, header.message_id.0, header.length
     )?;
     write!(
         f,
-        "  SPIs {} {}, version {}.{}",
+        "  initiator SPI {}, responder SPI {}, version {}.{}",
         header.spi_i, header.spi_r, header.major, header.minor
     )?;
     writeln!(
@@ -83,38 +83,38 @@ fn payload(payload: &Payload<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f)?;
             sa.proposals.iter().try_for_each(|each| proposal(each, f))
         }
-        Body::Ke(ke) => writeln!(f, " {}, {}", ke.method, Hex(&ke.data)),
+        Body::Ke(ke) => writeln!(f, " method {}, data {}", ke.method, Hex(&ke.data)),
         Body::IdI(id) | Body::IdR(id) => identification(id, f),
         Body::Cert(cert) | Body::CertReq(cert) => {
-            writeln!(f, " {}, {}", cert.encoding, Hex(&cert.data))
+            writeln!(f, " encoding {}, data {}", cert.encoding, Hex(&cert.data))
         }
-        Body::Auth(auth) => writeln!(f, " {}, {}", auth.method, Hex(&auth.data)),
-        Body::Nonce(data) | Body::Unknown(_, data) => writeln!(f, " {}", Hex(data)),
-        Body::VendorId(data) => writeln!(f, " {}", TextOrHex(data)),
+        Body::Auth(auth) => writeln!(f, " method {}, data {}", auth.method, Hex(&auth.data)),
+        Body::Nonce(data) | Body::Unknown(_, data) => writeln!(f, " data {}", Hex(data)),
+        Body::VendorId(data) => writeln!(f, " data {}", TextOrHex(data)),
         Body::Notify(notify) => self::notify(notify, f),
         Body::Delete(delete) => self::delete(delete, f),
         Body::TsI(list) | Body::TsR(list) => {
             writeln!(f)?;
             list.iter().try_for_each(|each| selector(each, f))
         }
-        Body::Sk(sk) => writeln!(f, " first {}, {} octets", sk.next, sk.data.len()),
+        Body::Sk(sk) => writeln!(f, " next payload {}, {} octets", sk.next, sk.data.len()),
         Body::Skf(skf) => writeln!(
             f,
-            " {} of {}, first {}, {} octets",
+            " fragment {} of {}, next payload {}, {} octets",
             skf.number,
             skf.total,
             skf.next,
             skf.data.len()
         ),
         Body::Cp(cp) => {
-            writeln!(f, " {}", cp.kind)?;
+            writeln!(f, " type {}", cp.kind)?;
             cp.attributes
                 .iter()
                 .try_for_each(|(kind, data)| attribute(*kind, data, f))
         }
         Body::Eap(eap) => writeln!(
             f,
-            " code {}, identifier {}, {}",
+            " code {}, identifier {}, data {}",
             eap.code,
             eap.identifier,
             Hex(&eap.data)
@@ -123,7 +123,11 @@ fn payload(payload: &Payload<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn proposal(proposal: &Proposal<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "    proposal {} {}", proposal.number, proposal.protocol)?;
+    write!(
+        f,
+        "    proposal {}, protocol {}",
+        proposal.number, proposal.protocol
+    )?;
     if !proposal.spi.is_empty() {
         write!(f, ", SPI {}", Hex(&proposal.spi))?;
     }
@@ -152,7 +156,7 @@ fn proposal(proposal: &Proposal<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
 }
 
 fn identification(id: &Identification<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, " {} ", id.id_type)?;
+    write!(f, " type {}, data ", id.id_type)?;
     match id.id_type {
         IdType::IPV4_ADDR | IdType::IPV6_ADDR => writeln!(f, "{}", Address(&id.data)),
         IdType::FQDN | IdType::RFC822_ADDR | IdType::KEY_ID => {
@@ -163,9 +167,14 @@ fn identification(id: &Identification<'_>, f: &mut fmt::Formatter<'_>) -> fmt::R
 }
 
 fn notify(notify: &Notify<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, " {}", notify.kind)?;
+    write!(f, " type {}", notify.kind)?;
     if notify.protocol != ProtocolId::NONE || !notify.spi.is_empty() {
-        write!(f, " {} {}", notify.protocol, Hex(&notify.spi))?;
+        write!(
+            f,
+            ", protocol {}, SPI {}",
+            notify.protocol,
+            Hex(&notify.spi)
+        )?;
     }
     let (pairs, odd) = notify.data.as_chunks();
     match (notify.kind, pairs, odd) {
@@ -186,19 +195,19 @@ fn notify(notify: &Notify<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (NotifyType::ADDITIONAL_IP4_ADDRESS | NotifyType::ADDITIONAL_IP6_ADDRESS, ..) => {
             writeln!(f, ": {}", Address(&notify.data))
         }
-        _ => writeln!(f, ", {}", Hex(&notify.data)),
+        _ => writeln!(f, ", data {}", Hex(&notify.data)),
     }
 }
 
 fn delete(delete: &Delete, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match delete {
-        Delete::IkeSa => f.write_str(" this IKE SA")?,
+        Delete::IkeSa => f.write_str(" protocol IKE, this IKE SA")?,
         Delete::Child(protocol, spis) => {
-            write!(f, " {protocol}")?;
+            write!(f, " protocol {protocol}, SPIs")?;
             spis.iter().try_for_each(|spi| write!(f, " {spi}"))?;
         }
         Delete::Other(protocol, size, spis) => {
-            write!(f, " {protocol}, SPIs of {size}")?;
+            write!(f, " protocol {protocol}, SPIs of {size}")?;
             spis.iter()
                 .try_for_each(|spi| write!(f, ", {}", Hex(spi)))?;
         }
@@ -219,7 +228,7 @@ fn selector(selector: &Selector<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
             )
         }
         Selector::Other(kind, protocol, data) => {
-            writeln!(f, "    {kind} protocol {protocol}, {}", Hex(data))
+            writeln!(f, "    {kind} protocol {protocol}, data {}", Hex(data))
         }
     }
 }

@@ -168,17 +168,17 @@ fn an_unknown_critical_payload_is_found_and_others_are_skipped() {
 fn a_message_is_shown_to_people_as_a_tree() {
     let shown = Message::decode(&SA_INIT).unwrap().pretty().to_string();
     let expected = "\
-IKE_SA_INIT request 0 from the original initiator, 150 octets
-  SPIs 0102030405060708 0000000000000000, version 2.0
+IKE_SA_INIT request, message ID 0, from the original initiator, 150 octets
+  initiator SPI 0102030405060708, responder SPI 0000000000000000, version 2.0
   SA
-    proposal 1 IKE
+    proposal 1, protocol IKE
       ENCR AES_GCM_16 256 bits
       PRF HMAC_SHA2_256
       KE CURVE25519
-  KE CURVE25519, 2fe57da347cd62431528daac5fbb290730fff684afc4cfc2ed90995f58cb3b74
-  NONCE 00112233445566778899aabbccddeeff
-  NOTIFY IKEV2_FRAGMENTATION_SUPPORTED
-  NOTIFY SIGNATURE_HASH_ALGORITHMS: SHA2_256 SHA2_384 SHA2_512
+  KE method CURVE25519, data 2fe57da347cd62431528daac5fbb290730fff684afc4cfc2ed90995f58cb3b74
+  NONCE data 00112233445566778899aabbccddeeff
+  NOTIFY type IKEV2_FRAGMENTATION_SUPPORTED
+  NOTIFY type SIGNATURE_HASH_ALGORITHMS: SHA2_256 SHA2_384 SHA2_512
 ";
     assert_eq!(shown, expected);
 }
@@ -241,31 +241,31 @@ fn every_payload_is_shown_and_terminal_controls_are_not() {
         payloads: payloads.into_iter().map(Payload::from).collect(),
     };
     let expected = "  \
-  IDI FQDN \"gw\\\".example.org\"
-  IDR RFC822_ADDR 1b5b33316d726564
-  IDR IPV4_ADDR 192.0.2.1
-  CERT X509_SIGNATURE, 3030303030303030303030303030303030303030303030303030303030303030... (40 octets)
-  CERTREQ X509_SIGNATURE, empty
-  AUTH SHARED_KEY_MIC, 0102
-  NOTIFY REKEY_SA ESP c0ffee01
-  NOTIFY INVALID_KE_PAYLOAD: ECP256
-  NOTIFY UNSUPPORTED_CRITICAL_PAYLOAD: PayloadType(200)
-  DELETE this IKE SA
-  DELETE ESP 00000001 00000002
-  DELETE IKE, SPIs of 2, 0102
-  VENDOR_ID \"strange\"
+  IDI type FQDN, data \"gw\\\".example.org\"
+  IDR type RFC822_ADDR, data 1b5b33316d726564
+  IDR type IPV4_ADDR, data 192.0.2.1
+  CERT encoding X509_SIGNATURE, data 3030303030303030303030303030303030303030303030303030303030303030... (40 octets)
+  CERTREQ encoding X509_SIGNATURE, data empty
+  AUTH method SHARED_KEY_MIC, data 0102
+  NOTIFY type REKEY_SA, protocol ESP, SPI c0ffee01
+  NOTIFY type INVALID_KE_PAYLOAD: ECP256
+  NOTIFY type UNSUPPORTED_CRITICAL_PAYLOAD: PayloadType(200)
+  DELETE protocol IKE, this IKE SA
+  DELETE protocol ESP, SPIs 00000001 00000002
+  DELETE protocol IKE, SPIs of 2, 0102
+  VENDOR_ID data \"strange\"
   TSI
     10.0.0.0/24[tcp/443]
     IPV4_ADDR_RANGE protocol 6, ports 1-2, 10.0.0.9-10.0.0.1: start after end
-    SECLABEL protocol 0, 6c6162656c
-  CP REPLY
+    SECLABEL protocol 0, data 6c6162656c
+  CP type REPLY
     INTERNAL_IP4_ADDRESS 10.0.0.1
     INTERNAL_IP4_SUBNET 10.0.0.0 mask 255.0.0.0
     INTERNAL_IP6_SUBNET ::1/128
     INTERNAL_IP4_DNS
     APPLICATION_VERSION \"iked\"
-  EAP code 1, identifier 2, 01
-  PayloadType(200) 09
+  EAP code 1, identifier 2, data 01
+  PayloadType(200) data 09
 ";
     assert_eq!(chain.pretty().to_string(), expected);
 }
