@@ -18,6 +18,9 @@ pub enum CryptoError {
     /// A private or public key that is none, or not in its range.
     #[error("invalid key")]
     InvalidKey,
+    /// An AlgorithmIdentifier that is none, or has parameters that it must not have.
+    #[error("malformed algorithm identifier")]
+    InvalidAlgorithm,
     /// A key that does not fit the signature algorithm.
     #[error("key does not fit the algorithm")]
     KeyMismatch,

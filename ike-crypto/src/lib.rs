@@ -56,6 +56,7 @@ mod prf;
 pub mod raw;
 pub mod schedule;
 mod secret;
+pub mod sign;
 mod sk;
 mod suite;
 mod xcbc;

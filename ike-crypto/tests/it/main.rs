@@ -8,5 +8,6 @@ mod mac;
 mod prf;
 mod schedule;
 mod secret;
+mod sign;
 mod sk;
 mod support;
