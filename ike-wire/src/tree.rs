@@ -32,6 +32,10 @@ pub struct Tree<'m, 'a>(&'m Message<'a>);
 #[derive(Debug, Clone, Copy)]
 pub struct PayloadsTree<'m, 'a>(&'m [Payload<'a>]);
 
+/// Traffic selectors as an array of objects, as in TSi.
+#[derive(Debug, Clone, Copy)]
+pub struct SelectorsTree<'m, 'a>(pub &'m [Selector<'a>]);
+
 /// A header as an object; from [`Header::tree`].
 #[derive(Debug, Clone, Copy)]
 pub struct HeaderTree<'m>(&'m Header);
@@ -71,6 +75,12 @@ impl Serialize for Tree<'_, '_> {
 }
 
 impl Serialize for PayloadsTree<'_, '_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(Node))
+    }
+}
+
+impl Serialize for SelectorsTree<'_, '_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(self.0.iter().map(Node))
     }

@@ -11,7 +11,7 @@ use crate::report::{complain, say};
 use crate::scenario::{Kernel, Scenario};
 use crate::suite::{self, Options};
 use crate::userns::{self, Place};
-use crate::{badinput, capture, command, demo, netns, scenarios, uml};
+use crate::{badinput, capture, command, demo, netns, probe, scenarios, uml};
 
 /// Runs iked and other IKEv2 daemons against each other in network namespaces.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ enum Verb {
         #[command(flatten)]
         choice: Choice,
     },
+    /// Answer test vectors, JSON lines on standard input, with what the crates compute (PROBE.md).
+    Probe,
     /// Remove what a killed testlab or `demo --keep` left.
     Clean,
     /// (inside User-Mode Linux) Run scenarios, write the outcomes, power off.
@@ -106,6 +108,10 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
             count,
             seeds,
         } => return badinput::flood(target, count, &seeds).map(|()| ExitCode::SUCCESS),
+        Verb::Probe => {
+            let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+            return probe::run(std::io::stdin(), &mut output).map(|()| ExitCode::SUCCESS);
+        }
         _ => command::catch_signals()?,
     }
     let good = match verb {
@@ -132,7 +138,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
             uml::inside(&result, &names)?;
             true
         }
-        Verb::Record { .. } | Verb::Flood { .. } => true,
+        Verb::Record { .. } | Verb::Flood { .. } | Verb::Probe => true,
     };
     Ok(if good {
         ExitCode::SUCCESS

@@ -26,6 +26,7 @@ pub mod daemon;
 pub mod demo;
 pub mod netns;
 pub mod packet;
+pub mod probe;
 pub mod report;
 pub mod runner;
 pub mod scenario;
