@@ -4,7 +4,7 @@
 PROFILE ?= dev
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-JOBS ?= 2
+JOBS ?= 3
 
 RUN_PACKAGES := iproute2 iputils-ping util-linux mount
 TEST_PACKAGES := $(RUN_PACKAGES) strongswan-charon strongswan-swanctl libcharon-extra-plugins \
