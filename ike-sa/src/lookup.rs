@@ -115,7 +115,9 @@ pub(crate) fn find(policies: &[Arc<Policy>], facts: &Facts<'_>) -> Result<Arc<Po
             Some((field, detail, reason)) => {
                 match reason {
                     Some(Reason::NoProposalChosen { mismatches, .. }) => {
-                        proposals.extend(mismatches);
+                        for mismatch in mismatches {
+                            negotiate::note(&mut proposals, mismatch);
+                        }
                     }
                     _ => other |= !matches!(field, "peer" | "local"),
                 }

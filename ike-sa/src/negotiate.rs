@@ -285,7 +285,9 @@ fn miss(kind: TransformType, theirs: &[(u16, Option<u16>)], ours: &[(u16, Option
         if l.is_empty() {
             return "none".to_owned();
         }
-        l.iter()
+        let mut names: Vec<_> = l
+            .iter()
+            .take(MAX_NAMED)
             .map(|(id, bits)| {
                 let name = match kind {
                     TransformType::ENCR => EncrId(*id).to_string(),
@@ -296,8 +298,11 @@ fn miss(kind: TransformType, theirs: &[(u16, Option<u16>)], ours: &[(u16, Option
                 };
                 bits.map_or_else(|| name.clone(), |b| format!("{name}-{b}"))
             })
-            .collect::<Vec<_>>()
-            .join(",")
+            .collect();
+        if l.len() > MAX_NAMED {
+            names.push("…".to_owned());
+        }
+        names.join(",")
     };
     (
         kind,
@@ -455,6 +460,33 @@ fn mismatch(offered: u8, configured: usize, miss: Miss) -> ProposalMismatch {
     }
 }
 
+/// Notes a mismatch, as long as they can still be read by people.
+pub(crate) fn note(list: &mut Vec<ProposalMismatch>, mismatch: ProposalMismatch) {
+    if list.len() < MAX_MISMATCHES {
+        list.push(mismatch);
+    }
+}
+
+/// The proposals for a protocol, as many as any honest peer sends: a stranger's message can
+/// hold thousands, each to be compared with each of ours.
+fn looked_at<'a, 'b>(
+    offer: &'a SaPayload<'b>,
+    protocol: ProtocolId,
+) -> impl Iterator<Item = &'a Proposal<'b>> {
+    offer
+        .proposals
+        .iter()
+        .filter(move |p| p.protocol == protocol)
+        .take(MAX_PROPOSALS)
+}
+
+/// Proposals of an offer that are looked at.
+const MAX_PROPOSALS: usize = 64;
+/// Mismatches remembered for people.
+const MAX_MISMATCHES: usize = 16;
+/// Transforms of one type named for people.
+const MAX_NAMED: usize = 12;
+
 /// Chooses an IKE proposal; `spi` says whether one of 8 octets must be there (rekey).
 pub(crate) fn choose_ike(
     ours: &[IkeProposal],
@@ -463,11 +495,7 @@ pub(crate) fn choose_ike(
 ) -> Result<ChosenIke, Reason> {
     let mut mismatches = Vec::new();
     for (index, own) in ours.iter().enumerate() {
-        for p in offer
-            .proposals
-            .iter()
-            .filter(|p| p.protocol == ProtocolId::IKE)
-        {
+        for p in looked_at(offer, ProtocolId::IKE) {
             let spi = <[u8; 8]>::try_from(&*p.spi).ok().map(Spi);
             if rekey && spi.is_none_or(|s| s == Spi::ZERO) {
                 continue;
@@ -480,7 +508,7 @@ pub(crate) fn choose_ike(
                         spi,
                     });
                 }
-                Err(m) => mismatches.push(mismatch(p.number, index, m)),
+                Err(m) => note(&mut mismatches, mismatch(p.number, index, m)),
             }
         }
     }
@@ -499,7 +527,7 @@ pub(crate) fn choose_child(
 ) -> Result<ChosenChild, Reason> {
     let mut mismatches = Vec::new();
     for (index, own) in ours.iter().enumerate() {
-        for p in offer.proposals.iter().filter(|p| p.protocol == protocol) {
+        for p in looked_at(offer, protocol) {
             let Ok(spi) = <[u8; 4]>::try_from(&*p.spi).map(u32::from_be_bytes) else {
                 continue;
             };
@@ -519,7 +547,7 @@ pub(crate) fn choose_child(
                         ke: method,
                     });
                 }
-                Err(m) => mismatches.push(mismatch(p.number, index, m)),
+                Err(m) => note(&mut mismatches, mismatch(p.number, index, m)),
             }
         }
     }
