@@ -238,24 +238,33 @@ impl Child {
     }
 }
 
-/// The flows of a child cut to what was negotiated.
+/// The flows of a child cut to what was negotiated; none if the peer cut them into more pieces
+/// than anybody needs, because each costs in the data plane.
 pub(crate) fn cut(
     flows: &[(TrafficSelector, TrafficSelector)],
     local: &[TrafficSelector],
     peer: &[TrafficSelector],
 ) -> Vec<(TrafficSelector, TrafficSelector)> {
+    let most = flows.len().saturating_mul(4).max(MAX_PIECES);
     let mut out = Vec::new();
     for (l, p) in flows {
         for l in local.iter().filter_map(|n| l.intersect(n)) {
             for p in peer.iter().filter_map(|n| p.intersect(n)) {
-                if !out.contains(&(l, p)) {
-                    out.push((l, p));
+                if out.contains(&(l, p)) {
+                    continue;
                 }
+                if out.len() >= most {
+                    return Vec::new();
+                }
+                out.push((l, p));
             }
         }
     }
     out
 }
+
+/// Pieces a peer may cut flows into, however few there are.
+const MAX_PIECES: usize = 512;
 
 /// The two columns of a list of flows, without repetitions.
 pub(crate) fn columns(

@@ -106,6 +106,15 @@ impl IkeSa {
                 }
             },
         };
+        if self.children.len() >= self.most_children() {
+            //= rfc7296#1.3: NO_ADDITIONAL_SAS says that there may be no more
+            let kind = match replaces {
+                None => NotifyType::NO_ADDITIONAL_SAS,
+                Some(_) => NotifyType::TEMPORARY_FAILURE,
+            };
+            self.respond_notify(core, kind, Vec::new());
+            return;
+        }
         let Some(nonce_i) = look.nonce() else {
             self.respond_notify(core, NotifyType::INVALID_SYNTAX, Vec::new());
             return;
@@ -155,6 +164,12 @@ impl IkeSa {
             replaces,
         };
         self.make_child(core, look, m, asked);
+    }
+
+    /// How many children the peer may have here, those on their way out included.
+    fn most_children(&self) -> usize {
+        let configured = self.policy.as_ref().map_or(0, |p| p.children.len());
+        configured.saturating_mul(4).saturating_add(16)
     }
 
     /// The child a REKEY_SA names, if it may be replaced now.
