@@ -4,7 +4,7 @@
 use crate::cookie::Cookies;
 use crate::keeper::Keeper;
 use crate::message::{self, Look};
-use crate::sa::{Fate, IkeSa, State};
+use crate::sa::{Fate, IkeSa, Role, State};
 use crate::shared::{Core, Effect, Wait};
 use crate::stats::Counter;
 use crate::*;
@@ -275,7 +275,11 @@ impl Endpoint {
                     .is_some_and(|sa| sa.children.contains_key(child))
             });
         }
-        if matches!(sa.state, State::HalfOpen(_)) {
+        // What failed to authenticate still costs memory until its tombstone goes.
+        let stillborn = matches!(sa.state, State::Closed { .. })
+            && sa.role == Role::Responder
+            && sa.established_at.is_none();
+        if stillborn || matches!(sa.state, State::HalfOpen(_)) {
             self.half_open.insert(id, sa.path.peer.ip());
         } else {
             self.half_open.remove(&id);
@@ -407,10 +411,7 @@ impl Endpoint {
             .iter()
             .filter(|(other, k)| {
                 // The peer took part in those made after this one began: they are not lost to it.
-                **other != id
-                    && k.at < new.begun
-                    && k.peer_id.matches(&new.peer_id)
-                    && k.local_id.matches(&new.local_id)
+                **other != id && new.speaks_for(k)
             })
             .map(|(other, _)| *other)
             .collect();
@@ -445,7 +446,7 @@ impl Endpoint {
         }
         if self.core.settings.enforce_single_ike_sa {
             for (other, k) in others {
-                if k.at < new.begun {
+                if new.speaks_for(&k) {
                     self.with(other, |sa, core| sa.close(core, Reason::Replaced));
                 }
             }

@@ -85,12 +85,25 @@ pub(crate) struct Known {
     pub(crate) policy: String,
     pub(crate) local_id: Id,
     pub(crate) peer_id: Id,
+    /// The policy names this very identity, so its key proves it. Otherwise the peer chose it.
+    pub(crate) pinned: bool,
     /// When IKE_AUTH was done.
     pub(crate) at: Instant,
     /// When IKE_SA_INIT began.
     pub(crate) begun: Instant,
     pub(crate) initiator: bool,
     pub(crate) spi_i: Spi,
+}
+
+impl Known {
+    /// Whether this IKE SA, just made, may end another one because the peer is the same: whoever
+    /// can claim any identity under a policy has no say about the IKE SAs of other policies.
+    pub(crate) fn speaks_for(&self, other: &Self) -> bool {
+        (self.pinned || self.policy == other.policy)
+            && other.at < self.begun
+            && other.peer_id.matches(&self.peer_id)
+            && other.local_id.matches(&self.local_id)
+    }
 }
 
 pub(crate) struct Core {

@@ -16,6 +16,7 @@ impl IkeSa {
                 policy: policy.name.clone(),
                 local_id: policy.local_id.clone(),
                 peer_id: peer_id.clone(),
+                pinned: matches!(policy.peer_id, IdMatch::Exact(_)),
                 at: core.now,
                 begun: self.begun,
                 initiator: self.role == Role::Initiator,

@@ -477,7 +477,7 @@ impl IkeSa {
             }
             State::HalfOpen(h) if h.deadline <= now => {
                 let text = "the peer did not go on with IKE_AUTH in time";
-                self.end(core, Reason::Other(text.into()));
+                self.fail(core, Reason::Other(text.into()));
                 return;
             }
             State::Connecting(c) if c.give_up_at.is_some_and(|t| t <= now) => {

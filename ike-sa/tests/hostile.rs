@@ -1,0 +1,136 @@
+//! What a stranger, or a peer that is authenticated but hostile, must not be able to do.
+use core::time::Duration;
+use ike_sa::testing::{Packet, Pair, Who, psk_policy, set};
+use ike_sa::{Command, Config, IdMatch};
+use ike_ts::{AddrRange, PortRange, TrafficSelector};
+use ike_wire::payload::{Body, Proposal, SaPayload, Transform};
+use ike_wire::{KeMethod, Message, TransformType};
+
+#[test]
+fn thousands_of_proposals_make_no_long_reason() {
+    let mut pair = Pair::new(1);
+    pair.command(Who::Left, Command::Up("tunnel".into()));
+    pair.run_for(Duration::from_millis(1));
+    let first = pair.net.log[0].clone();
+    let mut message = Message::decode(first.ike()).unwrap();
+    for payload in &mut message.payloads {
+        if let Body::Sa(sa) = &mut payload.body {
+            let transforms = || vec![Transform::new(TransformType::ENCR, 3, None); 255];
+            let proposals = (0..30).map(|n| Proposal::ike(n, transforms()));
+            let small = (0..2000).map(|n| {
+                Proposal::ike(n as u8, vec![Transform::new(TransformType::ENCR, 3, None)])
+            });
+            let proposals = proposals.take(10).chain(small).collect();
+            *sa = SaPayload { proposals };
+        }
+    }
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    assert!(bytes.len() > 50_000 && bytes.len() < 65_536);
+    let now = pair.now;
+    pair.right.endpoint.handle_datagram(
+        now,
+        Packet {
+            bytes: bytes.clone(),
+            ..first.clone()
+        }
+        .path(),
+        &bytes,
+    );
+    let failures = pair.right.endpoint.failures();
+    let text = format!("{:?}", failures.last().unwrap());
+    assert!(text.contains("NoProposalChosen"), "{text}");
+    assert!(text.len() < 8_000, "{} octets", text.len());
+}
+
+#[test]
+fn a_peer_cannot_have_children_without_end() {
+    let mut pair = Pair::with(2, |who, set| {
+        if who == Who::Left {
+            for n in 0..60 {
+                let mut child = set.policies[0].children[0].clone();
+                child.name = format!("child{n}");
+                set.policies[0].children.push(child);
+            }
+        }
+    });
+    pair.command(Who::Left, Command::Up("tunnel".into()));
+    pair.run_for(Duration::from_secs(20));
+    let children = pair.right.plane.sas.len();
+    assert!(children > 1 && children <= 20, "{children}");
+    assert!(!pair.left.sas(pair.now).is_empty());
+}
+
+#[test]
+fn selectors_in_thousands_of_pieces_are_refused() {
+    let mut pair = Pair::with(3, |who, set| {
+        if who == Who::Left {
+            let flows = &mut set.policies[0].children[0].flows;
+            let (local, peer) = flows[0];
+            let piece = |whole: TrafficSelector, n: u16| TrafficSelector {
+                protocol: 17,
+                ports: PortRange::single(n.saturating_mul(2)),
+                addrs: AddrRange::host(whole.addrs.start()),
+            };
+            *flows = (1..200)
+                .map(|n| (piece(local, n), piece(peer, n)))
+                .collect();
+        }
+    });
+    pair.command(Who::Left, Command::Up("tunnel".into()));
+    pair.run_for(Duration::from_secs(5));
+    assert!(pair.right.plane.sas.is_empty());
+    assert!(!pair.right.sas(pair.now).is_empty());
+}
+
+#[test]
+fn failures_to_authenticate_count_as_load() {
+    let mut pair = Pair::with(4, |_, set| set.settings.cookie_threshold = 1);
+    pair.right.psk.insert("tunnel".into(), b"another".to_vec());
+    for sent in [0, 1] {
+        let up = Command::Up("tunnel".into());
+        let done = pair.command_and_wait(Who::Left, up, Duration::from_secs(5));
+        assert!(matches!(done, Some(Err(_))));
+        assert_eq!(pair.right.stat("cookies_sent"), sent);
+    }
+    pair.run_for(Duration::from_secs(60));
+    assert_eq!(pair.right.stat("cookies_sent"), 1);
+}
+
+#[test]
+fn initial_contact_with_a_chosen_identity_ends_nothing_of_another_policy() {
+    let mut pair = Pair::with(5, |who, set| {
+        set.policies[0].ike[0].ke = vec![KeMethod::CURVE25519];
+        if who == Who::Right {
+            let mut open = set.policies[0].clone();
+            open.name = "open".into();
+            open.peer_id = IdMatch::Any;
+            open.ike[0].ke = vec![KeMethod::ECP256];
+            set.policies.push(open);
+            set.settings.enforce_single_ike_sa = true;
+        }
+    });
+    pair.right
+        .psk
+        .insert("open".into(), b"everybody's".to_vec());
+    pair.establish(Who::Left);
+    assert_eq!(pair.right.sas(pair.now)[0].name, "tunnel");
+    // Somebody else, who has the other policy's key only, says to be the same.
+    let mut set = set(vec![psk_policy(&Pair::scene(Who::Left))]);
+    set.policies[0].ike[0].ke = vec![KeMethod::ECP256];
+    pair.reboot(Who::Left, Config::default(), set);
+    pair.left
+        .psk
+        .insert("tunnel".into(), b"everybody's".to_vec());
+    let up = Command::Up("tunnel".into());
+    let done = pair.command_and_wait(Who::Left, up, Duration::from_secs(5));
+    assert_eq!(done, Some(Ok(())));
+    let mut names: Vec<_> = pair
+        .right
+        .sas(pair.now)
+        .into_iter()
+        .map(|s| s.name)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["open", "tunnel"]);
+}
