@@ -496,3 +496,55 @@ proptest! {
         }
     }
 }
+
+/// Made with OpenSSL 3 (through Python's cryptography): key and plaintext count from zero, the salt
+/// is a1a2a3. The three ICV lengths are three different computations.
+#[test]
+fn openssl_agrees_about_aes_ccm() {
+    let (iv, aad) = ([8, 9, 10, 11, 12, 13, 14, 15], b"abcdefgh");
+    for (key_bits, ciphertext, icvs) in [
+        (
+            128,
+            "4ceba08dd8e9fdd3a06b99b9a939a4408c0c8a3e811b7eff19c075bff0fbf99d2ed960230e",
+            [
+                "e021b4e1751ec90c",
+                "90f4c7540d69c23d88561e0a",
+                "55b3ed8b97d0d493ec1fbbf54d5a0d84",
+            ],
+        ),
+        (
+            192,
+            "3b92572a3a6d409a3718e526cf314e754e4f65cb9b8fb1652a457d3f690dcc81b07bf8429c",
+            [
+                "03eb918ddcde1d11",
+                "de9e5663b029c12ca7f5c7e8",
+                "e5c3631b6a7739ba78c655d2b70c6a23",
+            ],
+        ),
+        (
+            256,
+            "ff2ff4e696bffbd926db520517cf927360a92ed18f8fa255661a11a80bf6cf772a86168117",
+            [
+                "bf2aea0e046993d9",
+                "2698acf9afae464e304f02dd",
+                "40665de61f682dffc59b46abeea586e3",
+            ],
+        ),
+    ] {
+        let ciphers = [
+            Cipher::AesCcm8 { key_bits },
+            Cipher::AesCcm12 { key_bits },
+            Cipher::AesCcm16 { key_bits },
+        ];
+        for (cipher, icv) in ciphers.into_iter().zip(icvs) {
+            let mut key: Vec<u8> = (0..(key_bits / 8) as u8).collect();
+            key.extend([0xa1, 0xa2, 0xa3]);
+            let keys = CipherKeys::new(cipher, &Secret::new(key), &Secret::empty()).unwrap();
+            let plain: Vec<u8> = (0..37).collect();
+            let mut data = plain.clone();
+            keys.seal(&iv, aad, &[], &mut data, 0).unwrap();
+            assert_eq!(hex::encode(&data), format!("{ciphertext}{icv}"));
+            assert_eq!(keys.open(&iv, aad, &[], &mut data).unwrap(), plain);
+        }
+    }
+}

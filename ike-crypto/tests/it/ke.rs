@@ -535,3 +535,21 @@ fn a_damaged_ciphertext_gives_another_secret_and_no_error() {
         );
     }
 }
+
+/// The cases of group 14; those of ffdhe2048 are no IKE group. A key pair that does not fit fails.
+#[test]
+fn acvp_safe_primes() {
+    let file = vectors!("acvp/safePrimes-keyVer-1.0.json");
+    let mut checked = 0;
+    for (group, case) in cases(&file, "tests") {
+        if text(group, "safePrimeGroup") != "MODP-2048" {
+            continue;
+        }
+        let y = fixed_width(&BigUint::from_bytes_be(&octets(case, "y")), 2048);
+        let fits = Initiator::from_private(KeMethod::MODP2048, &octets(case, "x"))
+            .is_ok_and(|key| key.public() == y);
+        assert_eq!(fits, case["testPassed"].as_bool().unwrap(), "{case}");
+        checked += 1;
+    }
+    assert_eq!(checked, 10);
+}

@@ -313,3 +313,37 @@ fn a_rekey_uses_the_old_prf_for_skeyseed_and_the_new_one_for_the_rest() {
         .unwrap();
     assert_eq!(joined(&keys), expected.expose());
 }
+
+//= rfc8784#3: the PPK is mixed into SK_d, SK_pi and SK_pr by prf+, and into nothing else
+#[test]
+fn a_ppk_changes_d_pi_and_pr_only() {
+    for prf in [Prf::HmacSha2_256, Prf::HmacSha2_512, Prf::Aes128Cmac] {
+        let cipher = Cipher::AesCbc {
+            key_bits: 256,
+            integ: Integ::HmacSha2_384_192,
+        };
+        let shared = Secret::new(vec![7; 32]);
+        let (spi_i, spi_r) = (Spi([1; 8]), Spi([2; 8]));
+        let suite = suite(cipher, prf);
+        let plain = SkKeys::initial(&suite, &shared, &[3; 32], &[4; 32], spi_i, spi_r).unwrap();
+        let ppk = Secret::new(b"a postquantum preshared key".to_vec());
+        let mixed = plain.with_ppk(prf, &ppk).unwrap();
+        for (mixed, plain) in [
+            (&mixed.d, &plain.d),
+            (&mixed.pi, &plain.pi),
+            (&mixed.pr, &plain.pr),
+        ] {
+            // One output of the PRF is all that prf+ gives here.
+            let expected = prf.compute(ppk.expose(), &[plain.expose(), &[1]]);
+            assert_eq!(*mixed, expected);
+        }
+        for (mixed, plain) in [
+            (&mixed.ai, &plain.ai),
+            (&mixed.ar, &plain.ar),
+            (&mixed.ei, &plain.ei),
+            (&mixed.er, &plain.er),
+        ] {
+            assert_eq!(mixed, plain);
+        }
+    }
+}
