@@ -57,10 +57,7 @@ fn maximal(mut list: Vec<TrafficSelector>) -> Vec<TrafficSelector> {
 /// Whether every packet of `ts` is in one of `list`.
 fn covered(ts: &TrafficSelector, list: &[TrafficSelector]) -> bool {
     let mut left = alloc::vec![Cuboid::of(ts)];
-    for other in list
-        .iter()
-        .filter(|o| o.addrs.is_ipv4() == ts.addrs.is_ipv4())
-    {
+    for other in list.iter().filter(|other| other.intersect(ts).is_some()) {
         let other = Cuboid::of(other);
         left = left
             .into_iter()
