@@ -115,6 +115,6 @@ pub struct Block {
     pub policy: String,
     /// Child name in the policy, for [`crate::Event::Acquire`].
     pub child: String,
-    /// What is dropped.
+    /// What is dropped; nothing takes the block away.
     pub flows: Vec<Flow>,
 }

@@ -85,7 +85,9 @@ impl DataPlane for Mock {
             .push(format!("block {} {}", block.policy, block.child));
         self.blocks
             .retain(|b| (&b.policy, &b.child) != (&block.policy, &block.child));
-        self.blocks.push(block);
+        if !block.flows.is_empty() {
+            self.blocks.push(block);
+        }
         Ok(())
     }
     fn unblock(&mut self, policy: &str) -> Result<(), KernelError> {

@@ -138,31 +138,30 @@ impl Esp {
     }
 }
 
-/// Makes the blocks of a plane those of `next`: new ones first, so that there is no gap for
-/// policies that stay.
+/// Makes the blocks of a plane those of `next`: all new ones before the first old one goes, so that
+/// there is no gap, not even for flows that another policy or child protects from now on.
 pub(crate) fn replace_blocks(
     plane: &mut dyn DataPlane,
     old: &[Block],
     next: &[Block],
 ) -> Result<(), ike_kernel::KernelError> {
-    let has = |blocks: &[Block], policy: &str, child: &str| {
-        blocks
-            .iter()
-            .any(|b| b.policy == policy && b.child == child)
-    };
-    // A policy that lost a child, or vanished: the trait only takes away whole policies.
-    let shrunk: BTreeSet<&str> = old
-        .iter()
-        .filter(|b| !has(next, &b.policy, &b.child))
-        .map(|b| b.policy.as_str())
-        .collect();
-    for policy in &shrunk {
-        plane.unblock(policy)?;
+    for block in next.iter().filter(|block| !old.contains(block)) {
+        plane.block(block.clone())?;
     }
-    for block in next {
-        if shrunk.contains(block.policy.as_str()) || !old.contains(block) {
-            plane.block(block.clone())?;
+    let mut vanished = BTreeSet::new();
+    for block in old {
+        let mut stay = next.iter().filter(|b| b.policy == block.policy).peekable();
+        if stay.peek().is_none() {
+            vanished.insert(block.policy.as_str());
+        } else if !stay.any(|b| b.child == block.child) {
+            plane.block(Block {
+                flows: Vec::new(),
+                ..block.clone()
+            })?;
         }
+    }
+    for policy in vanished {
+        plane.unblock(policy)?;
     }
     Ok(())
 }
@@ -173,10 +172,12 @@ mod tests {
     use ike_kernel::Mock;
 
     fn block(policy: &str, child: &str) -> Block {
+        let host = |last| ike_ts::AddrRange::host([10, 0, 0, last].into());
+        let any = |last| ike_ts::TrafficSelector::any_protocol(host(last));
         Block {
             policy: policy.into(),
             child: child.into(),
-            flows: Vec::new(),
+            flows: vec![(any(1), any(2))],
         }
     }
 
@@ -202,5 +203,8 @@ mod tests {
         for wanted in &next {
             assert!(plane.blocks().contains(wanted));
         }
+        // What stays or comes is in force before anything goes.
+        let log = &plane.log()[before..];
+        assert_eq!(log, ["block d d", "block c c2", "unblock b"]);
     }
 }

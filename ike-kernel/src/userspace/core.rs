@@ -251,7 +251,9 @@ impl Core {
     pub(super) fn block(&mut self, block: Block) {
         self.blocks
             .retain(|b| (&b.block.policy, &b.block.child) != (&block.policy, &block.child));
-        self.blocks.push(BlockEntry { block, told: None });
+        if !block.flows.is_empty() {
+            self.blocks.push(BlockEntry { block, told: None });
+        }
         self.rebuild();
     }
 

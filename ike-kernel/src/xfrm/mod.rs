@@ -520,7 +520,9 @@ impl DataPlane for Xfrm {
     fn block(&mut self, block: Block) -> Result<(), KernelError> {
         let same = |b: &Block| (&b.policy, &b.child) == (&block.policy, &block.child);
         self.blocks.retain(|b| !same(b));
-        self.blocks.push(block);
+        if !block.flows.is_empty() {
+            self.blocks.push(block);
+        }
         self.apply()
     }
 
