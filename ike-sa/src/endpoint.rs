@@ -435,14 +435,33 @@ impl Endpoint {
             .filter(|(other, k)| **other != id && same(k))
             .map(|(other, k)| (*other, k.clone()))
             .collect();
+        if !new.initiator {
+            // The peer was faster: what we began for the same policy is not needed, as long as
+            // the peer cannot have authenticated us in it.
+            let needless: Vec<_> = self
+                .sas
+                .values()
+                .filter(|sa| sa.policy_name() == Some(&new.policy) && sa.is_before_auth())
+                .map(|sa| sa.id)
+                .collect();
+            for other in needless {
+                self.with(other, |sa, core| sa.forget(core));
+            }
+        }
         // Both ends began at once: the lower SPI gives way, and whoever began that one deletes it.
-        let crossed = new.initiator
-            && others.iter().any(|(_, k)| {
-                k.policy == new.policy && !k.initiator && k.at >= new.begun && k.spi_i > new.spi_i
-            });
-        if crossed {
-            self.with(id, |sa, core| sa.close(core, Reason::Replaced));
-            return;
+        for (other, k) in &others {
+            let (ours, theirs, own) = match (new.initiator, k.initiator) {
+                (true, false) => (&new, k, id),
+                (false, true) => (k, &new, *other),
+                _ => continue,
+            };
+            let crossed = theirs.at >= ours.begun && ours.at >= theirs.begun;
+            if k.policy == new.policy && crossed && ours.spi_i < theirs.spi_i {
+                self.with(own, |sa, core| sa.close(core, Reason::Replaced));
+                if own == id {
+                    return;
+                }
+            }
         }
         if self.core.settings.enforce_single_ike_sa {
             for (other, k) in others {

@@ -409,12 +409,12 @@ impl IkeSa {
         result: Result<(), String>,
     ) {
         if let Err(e) = result {
-            let sa = self.id;
-            let mut name = String::new();
-            if let Some(mut child) = self.children.remove(&id) {
-                name.clone_from(&child.name);
-                child.remove(core, sa);
-            }
+            let name = self
+                .children
+                .get(&id)
+                .map(|c| c.name.clone())
+                .unwrap_or_default();
+            self.remove_child(core, id);
             if let Some(Inflight {
                 exchange: Exchange::CreateChild(own),
                 ..

@@ -124,6 +124,16 @@ impl IkeSa {
         Ok(sa)
     }
 
+    /// Whether this is an attempt of ours whose IKE_AUTH was not sent yet.
+    pub(crate) fn is_before_auth(&self) -> bool {
+        match &self.state {
+            State::Connecting(c) => {
+                matches!(c.step, Step::Resolving | Step::Init | Step::Making)
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn on_source_address(&mut self, core: &mut Core, answer: Result<IpAddr, String>) {
         let State::Connecting(c) = &self.state else {
             return;
