@@ -56,6 +56,8 @@ pub(crate) struct Child {
     pub(crate) successor: Option<ChildId>,
     /// When outbound starts at the latest, if it does not yet.
     pub(crate) activate_at: Option<Instant>,
+    /// When we asked for it, if it replaced nothing.
+    pub(crate) asked: Option<Instant>,
     /// Whether it was announced: it then also gets a closing event.
     pub(crate) announced: bool,
     /// Whether the data plane has it.
@@ -129,7 +131,9 @@ impl Child {
         let hard = Duration::from_secs(lifetime.saturating_add(lifetime / 10))
             .max(soft.saturating_add(timer::HARD_SLACK));
         let udp_encap = r.nat.encap();
+        let asked = matches!(r.after, After::Own(None)).then_some(core.now);
         let child = Self {
+            asked,
             id,
             name: r.child.name.clone(),
             suite: r.chosen.suite,

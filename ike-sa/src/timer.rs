@@ -45,6 +45,8 @@ pub(crate) const HARD_SLACK: Duration = Duration::from_secs(180);
 pub(crate) const COOKIE_ROTATE: Duration = Duration::from_secs(60);
 /// Cookies stay demanded for this long after the load is gone.
 pub(crate) const COOKIE_CALM_DOWN: Duration = Duration::from_secs(10);
+/// A request that crossed ours may arrive as late as this.
+pub(crate) const CROSSING: Duration = Duration::from_secs(30);
 /// Restarts of IKE_SA_INIT (COOKIE, INVALID_KE_PAYLOAD) of one attempt.
 pub(crate) const INIT_RESTARTS: u32 = 5;
 /// Half-open responder SAs of all peers.

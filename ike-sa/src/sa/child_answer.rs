@@ -132,6 +132,11 @@ impl IkeSa {
                 return;
             }
         };
+        if replaces.is_none() && self.asks_for_the_same(core, &m.child.name) {
+            // Both ends began it at once; the responder of the IKE SA takes what we ask for.
+            self.respond_notify(core, NotifyType::TEMPORARY_FAILURE, Vec::new());
+            return;
+        }
         let (public, shared) = match m.chosen.ke {
             None => (None, None),
             Some(method) => match look.ke() {
@@ -170,6 +175,20 @@ impl IkeSa {
     fn most_children(&self) -> usize {
         let configured = self.policy.as_ref().map_or(0, |p| p.children.len());
         configured.saturating_mul(4).saturating_add(16)
+    }
+
+    /// Whether we, as initiator of the IKE SA, ask for this child at the same time.
+    fn asks_for_the_same(&self, core: &Core, name: &str) -> bool {
+        let asking = matches!(
+            self.window.inflight.as_ref().map(|i| &i.exchange),
+            Some(Exchange::CreateChild(own)) if own.rekeys.is_none() && own.name == name
+        );
+        let just_made = self.children.values().any(|c| {
+            c.name == name
+                && c.alive()
+                && c.asked.is_some_and(|t| core.now.since(t) < timer::CROSSING)
+        });
+        self.role == Role::Initiator && (asking || just_made)
     }
 
     /// The child a REKEY_SA names, if it may be replaced now.

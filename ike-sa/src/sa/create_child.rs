@@ -493,6 +493,17 @@ impl IkeSa {
                 }
                 self.window.enqueue(Job::CreateChild(own.name.clone()));
             }
+            NotifyType::TEMPORARY_FAILURE
+                if old.is_none()
+                    && self
+                        .children
+                        .values()
+                        .any(|c| c.name == own.name && c.alive()) =>
+            {
+                // Both ends asked for it at once, and the peer's is there.
+                core.child_spis.remove(&own.spi_in);
+                core.effect(Effect::Review);
+            }
             kind => self.own_child_failed(core, own, Reason::PeerNotify(kind)),
         }
     }
