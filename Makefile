@@ -17,6 +17,8 @@ help:
 	@echo 'make run           two gateways, a tunnel, packets through it (KEEP=1 leaves it up)'
 	@echo 'make test          all tests, also against strongSwan and on a kernel with IPsec'
 	@echo 'make check         format, lints and the tests that need no privilege'
+	@echo 'make bench         figures, beside those of strongSwan in the same run'
+	@echo 'make fuzz-replay   the inputs of the fuzz targets once more'
 	@echo 'make lab           the scenarios in network namespaces (NAME=... for some of them)'
 
 run: run-packages
@@ -41,7 +43,17 @@ build:
 clean-lab: build
 	$(BIN)/testlab clean
 
-interop bench fuzz-replay man deb:
+# Figures of the codec, the algorithms and the tunnel, the last beside strongSwan's in the same run.
+bench: test-packages
+	cargo bench --quiet -p ike-wire -p ike-crypto
+	cargo build --release -p iked -p ikectl -p testlab
+	$(TARGET_DIR)/release/testlab bench
+
+# The inputs that the fuzz targets have collected, through the same functions, on stable Rust.
+fuzz-replay:
+	cargo test --workspace --test 'fuzz_corpus*'
+
+interop man deb:
 	@echo 'make $@ is not there yet; it belongs to a later step of the project' >&2
 	@exit 2
 

@@ -11,7 +11,7 @@ use crate::report::{complain, say};
 use crate::scenario::{Kernel, Scenario};
 use crate::suite::{self, Options};
 use crate::userns::{self, Place};
-use crate::{badinput, capture, command, demo, netns, probe, scenarios, uml};
+use crate::{badinput, bench, capture, command, demo, netns, probe, scenarios, uml};
 
 /// Runs iked and other IKEv2 daemons against each other in network namespaces.
 #[derive(Debug, Parser)]
@@ -42,6 +42,8 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure the tunnel of two iked against that of two strongSwan, in turn.
+    Bench,
     /// Run scenarios that need a kernel with IPsec, inside User-Mode Linux.
     Uml {
         #[command(flatten)]
@@ -126,6 +128,11 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
             suite::conclude(&outcomes)
         }
         Verb::Demo { keep } => demo::run(keep)?,
+        Verb::Bench => {
+            ready()?;
+            bench::run()?;
+            true
+        }
         Verb::Uml { choice } => {
             let outcomes = uml::run(&choose(&choice, Kernel::Uml)?)?;
             suite::conclude(&outcomes)

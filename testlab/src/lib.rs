@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod badinput;
+pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod command;

@@ -317,6 +317,11 @@ impl Lab {
         })
     }
 
+    /// Ends the recordings: they would be measured, too.
+    pub fn stop_observing(&mut self) {
+        self.captures.clear();
+    }
+
     /// Leaves network, daemons and sockets in place; gives the namespaces and the daemons.
     pub fn keep(self) -> (Vec<String>, Vec<u32>, PathBuf) {
         let Self {
@@ -378,7 +383,13 @@ impl Lab {
         traffic::ping(self.topology.host(from), &to, count)
     }
 
-    fn iperf(&self, from: Side, seconds: u32, direction: Direction) -> Result<traffic::Throughput> {
+    /// Sends TCP between the LANs, from the host behind `from`.
+    pub fn iperf(
+        &self,
+        from: Side,
+        seconds: u32,
+        direction: Direction,
+    ) -> Result<traffic::Throughput> {
         let to = self.topology.addresses(from.other()).host;
         traffic::iperf(
             self.topology.host(from),

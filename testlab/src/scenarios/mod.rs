@@ -61,7 +61,8 @@ fn iked_only(subject: &str, about: &str, build: impl Fn(&mut Scenario)) -> Vec<S
     vec![scenario]
 }
 
-fn pair(subject: &str, about: &str, left: Implementation, right: Implementation) -> Scenario {
+/// A scenario without steps of two daemons.
+pub fn pair(subject: &str, about: &str, left: Implementation, right: Implementation) -> Scenario {
     let peer = |daemon, id: &str| Peer {
         daemon,
         id: id.into(),
