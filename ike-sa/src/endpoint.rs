@@ -1,16 +1,13 @@
-//! The endpoint: every IKE SA of a host. Finds the IKE SA of a datagram, answers what has none
-//! (RFC 7296 §1.5, §2.5, §2.6, §2.21) at a limited rate, limits half-open SAs, and carries out
-//! what one IKE SA means for others.
+//! The endpoint: every IKE SA of a host, their timers and indices. Carries out what one IKE SA
+//! means for others. Messages come in through `demux.rs`.
 use crate::cookie::Cookies;
 use crate::keeper::Keeper;
-use crate::message::{self, Look};
+use crate::message;
 use crate::sa::{Fate, IkeSa, Role, State};
 use crate::shared::{Core, Effect, Wait};
 use crate::stats::Counter;
 use crate::*;
-use ike_wire::{
-    Datagram, DecodeErrorKind, ExchangeType, Flags, Header, Message, MessageId, NotifyType, Spi,
-};
+use ike_wire::{Datagram, Spi};
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,18 +41,18 @@ pub struct Endpoint {
     pub(crate) core: Core,
     pub(crate) sas: BTreeMap<IkeSaId, IkeSa>,
     /// By the SPI the peer addresses us with.
-    by_spi: BTreeMap<Spi, IkeSaId>,
+    pub(crate) by_spi: BTreeMap<Spi, IkeSaId>,
     /// By the hash of the IKE_SA_INIT request and the peer's address.
-    by_init: BTreeMap<([u8; 20], core::net::SocketAddr), IkeSaId>,
+    pub(crate) by_init: BTreeMap<([u8; 20], core::net::SocketAddr), IkeSaId>,
     /// Kept by [`Self::index`]; entries of children that are gone stay for a while.
     by_child: BTreeMap<ChildId, IkeSaId>,
     timers: BTreeSet<(Instant, IkeSaId)>,
     scheduled: BTreeMap<IkeSaId, Instant>,
-    half_open: BTreeMap<IkeSaId, core::net::IpAddr>,
-    cookies: Cookies,
+    pub(crate) half_open: BTreeMap<IkeSaId, core::net::IpAddr>,
+    pub(crate) cookies: Cookies,
     pub(crate) keeper: Keeper,
     /// Unauthenticated error replies: start of the second, and how many in it.
-    replies: (Instant, u32),
+    pub(crate) replies: (Instant, u32),
 }
 
 impl core::fmt::Debug for Endpoint {
@@ -470,175 +467,5 @@ impl Endpoint {
                 }
             }
         }
-    }
-
-    fn handle_message(&mut self, path: Path, bytes: &[u8]) {
-        let Ok(header) = Header::decode(bytes) else {
-            self.core.stats.count(Counter::DropMalformed);
-            return;
-        };
-        if header.major != 2 {
-            self.core.stats.count(Counter::DropVersion);
-            //= rfc7296#2.5: a higher major version is answered INVALID_MAJOR_VERSION
-            if header.major > 2 && !header.flags.response {
-                self.reply_unprotected(path, &header, NotifyType::INVALID_MAJOR_VERSION);
-            }
-            return;
-        }
-        let local = if header.flags.initiator {
-            header.spi_r
-        } else {
-            header.spi_i
-        };
-        if header.exchange == ExchangeType::IKE_SA_INIT
-            && !header.flags.response
-            && header.flags.initiator
-            && header.spi_r == Spi::ZERO
-        {
-            self.handle_init(path, &header, bytes);
-            return;
-        }
-        let found = self.by_spi.get(&local).copied().filter(|id| {
-            self.sas.get(id).is_some_and(|sa| {
-                let unknown = sa.spi_r == Spi::ZERO || matches!(sa.state, State::Connecting(_));
-                sa.spi_i == header.spi_i && (sa.spi_r == header.spi_r || unknown)
-            })
-        });
-        match found {
-            Some(id) => self.with(id, |sa, core| sa.handle(core, path, &header, bytes)),
-            None => {
-                self.core.stats.count(Counter::DropUnknownSpi);
-                //= rfc7296#1.5: an unknown SPI in a request may be answered INVALID_IKE_SPI, without protection
-                if !header.flags.response && header.exchange != ExchangeType::IKE_SA_INIT {
-                    self.reply_unprotected(path, &header, NotifyType::INVALID_IKE_SPI);
-                }
-            }
-        }
-    }
-
-    /// An error reply that needs no IKE SA, at a limited rate.
-    fn reply_unprotected(&mut self, path: Path, request: &Header, kind: NotifyType) {
-        //= rfc7296#2.21.4: such replies are rate-limited
-        if self.core.now.since(self.replies.0) >= core::time::Duration::from_secs(1) {
-            self.replies = (self.core.now, 0);
-        }
-        if self.replies.1 >= timer::ERROR_REPLIES_PER_SECOND {
-            self.core.stats.count(Counter::ErrorRepliesSuppressed);
-            return;
-        }
-        self.replies.1 = self.replies.1.saturating_add(1);
-        self.reply_clear(path, request, message::notify(kind, Vec::new()));
-    }
-
-    fn reply_clear(&mut self, path: Path, request: &Header, payload: ike_wire::Payload<'static>) {
-        let header = Header {
-            flags: Flags {
-                initiator: !request.flags.initiator,
-                version: false,
-                response: true,
-            },
-            ..message::header(
-                request.spi_i,
-                request.spi_r,
-                request.exchange,
-                Flags::default(),
-                request.message_id.0,
-            )
-        };
-        let bytes = message::clear(header, vec![payload]);
-        self.core.transmit(path, &[bytes]);
-    }
-
-    fn handle_init(&mut self, path: Path, header: &Header, bytes: &[u8]) {
-        let key = (exchange::hash(bytes), path.peer);
-        if let Some(id) = self.by_init.get(&key).copied() {
-            self.with(id, |sa, core| sa.handle(core, path, header, bytes));
-            return;
-        }
-        if self.keeper.is_down() {
-            self.core.stats.count(Counter::DropShutdown);
-            return;
-        }
-        if header.message_id != MessageId(0) || header.spi_i == Spi::ZERO {
-            self.core.stats.count(Counter::DropBadInit);
-            return;
-        }
-        let message = match Message::decode(bytes) {
-            Ok(message) => message,
-            Err(e) => {
-                self.core.stats.count(Counter::DropMalformed);
-                if e.kind != DecodeErrorKind::WrongLength {
-                    self.reply_unprotected(path, header, NotifyType::INVALID_SYNTAX);
-                }
-                return;
-            }
-        };
-        let look = Look(&message.payloads);
-        if let Some(kind) = look.unsupported_critical() {
-            self.core.stats.count(Counter::DropBadInit);
-            let payload = message::notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
-            self.reply_clear(path, header, payload);
-            return;
-        }
-        if !self.admit(path, header, look) {
-            return;
-        }
-        match IkeSa::accept_init(&mut self.core, path, header, bytes, look) {
-            Ok(sa) => {
-                self.by_init.insert(key, sa.id);
-                self.insert(sa);
-            }
-            Err(refused) => {
-                let retry = matches!(refused.notify, Some((NotifyType::INVALID_KE_PAYLOAD, _)));
-                if !retry {
-                    self.core.stats.count(Counter::DropBadInit);
-                    self.core.event(
-                        None,
-                        None,
-                        Some(path.peer),
-                        EventKind::AttemptFailed(refused.reason),
-                    );
-                }
-                if let Some((kind, data)) = refused.notify {
-                    self.reply_clear(path, header, message::notify(kind, data));
-                }
-            }
-        }
-    }
-
-    /// Cookies and limits, before anything costs.
-    fn admit(&mut self, path: Path, header: &Header, look: Look<'_>) -> bool {
-        let now = self.core.now;
-        let address = path.peer.ip();
-        let threshold = self.core.settings.cookie_threshold;
-        if self.cookies.demanded(now, self.half_open.len(), threshold) {
-            let Some(nonce) = look.nonce() else {
-                self.core.stats.count(Counter::DropBadInit);
-                return false;
-            };
-            let rng = &mut *self.core.rng;
-            let good = look.notify(NotifyType::COOKIE).is_some_and(|n| {
-                self.cookies
-                    .check(rng, now, &n.data, nonce, address, header.spi_i)
-            });
-            if !good {
-                if look.notify(NotifyType::COOKIE).is_some() {
-                    self.core.stats.count(Counter::DropBadCookie);
-                }
-                //= rfc7296#2.6: under load, state is made only for those who return a cookie
-                let cookie =
-                    self.cookies
-                        .make(&mut *self.core.rng, now, nonce, address, header.spi_i);
-                self.core.stats.count(Counter::CookiesSent);
-                self.reply_clear(path, header, message::notify(NotifyType::COOKIE, cookie));
-                return false;
-            }
-        }
-        let same = self.half_open.values().filter(|a| **a == address).count();
-        if self.half_open.len() >= timer::HALF_OPEN_MAX || same >= timer::HALF_OPEN_PER_ADDRESS {
-            self.core.stats.count(Counter::DropHalfOpenLimit);
-            return false;
-        }
-        true
     }
 }

@@ -126,6 +126,7 @@
 mod api;
 mod child;
 mod cookie;
+mod demux;
 
 mod exchange;
 mod id;
