@@ -51,7 +51,7 @@ bench: test-packages
 
 # The inputs that the fuzz targets have collected, through the same functions, on stable Rust.
 fuzz-replay:
-	cargo test --workspace --test 'fuzz_corpus*'
+	cargo test -p ike-wire -p ikectl -- corpus
 
 interop man deb:
 	@echo 'make $@ is not there yet; it belongs to a later step of the project' >&2
