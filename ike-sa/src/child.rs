@@ -51,6 +51,8 @@ pub(crate) struct Child {
     pub(crate) ts_local: Vec<TrafficSelector>,
     pub(crate) ts_peer: Vec<TrafficSelector>,
     pub(crate) udp_encap: bool,
+    /// Outer addresses as the data plane knows them.
+    pub(crate) path: Path,
     pub(crate) phase: Phase,
     /// The child of the peer's making that replaces this one.
     pub(crate) successor: Option<ChildId>,
@@ -144,6 +146,7 @@ impl Child {
             ts_local: r.ts_local,
             ts_peer: r.ts_peer,
             udp_encap,
+            path: r.path,
             phase: Phase::Installing(Box::new(r.after)),
             successor: None,
             activate_at: (outbound == Outbound::Deferred).then(|| core.now.after(timer::ACTIVATE)),
@@ -191,6 +194,20 @@ impl Child {
     pub(crate) fn activate(&mut self, core: &mut Core, sa: IkeSaId) {
         if self.activate_at.take().is_some() && self.in_data_plane {
             core.request(sa, Wait::Ignored, Request::ActivateOutbound(self.id));
+        }
+    }
+
+    /// Tells the data plane new outer addresses; while it is still installing, that is left to
+    /// the end of it.
+    pub(crate) fn follow(&mut self, core: &mut Core, sa: IkeSaId, path: Path) {
+        if self.in_data_plane && self.path != path && !matches!(self.phase, Phase::Installing(_)) {
+            self.path = path;
+            let request = Request::UpdateChild {
+                child: self.id,
+                path,
+                udp_encap: self.udp_encap,
+            };
+            core.request(sa, Wait::Ignored, request);
         }
     }
 

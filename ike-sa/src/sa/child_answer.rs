@@ -287,7 +287,9 @@ impl IkeSa {
                     .children
                     .values()
                     .any(|c| c.name == child.name && c.alive());
-            let score = u8::from(!there) * 2 + u8::from(narrowed.3);
+            // Exactly what is configured fits best, then what is missing here, then what is
+            // asked for in full.
+            let score = narrowed.3 + u8::from(!there) * 2;
             if best.as_ref().is_none_or(|(s, _)| score > *s) {
                 let m = Match {
                     child: child.clone(),
@@ -492,7 +494,8 @@ fn choose(
     negotiate::choose_child(&child.proposals, child.protocol, offer, with)
 }
 
-/// Our selectors, the peer's, the flows that remain, and whether nothing was cut off.
+/// Our selectors, the peer's, the flows that remain, and how well it fits: 1 if nothing was cut
+/// off the offer, 4 more if nothing of the configuration is left over either.
 #[allow(clippy::type_complexity)]
 fn narrow(
     child: &ChildPolicy,
@@ -502,12 +505,16 @@ fn narrow(
     Vec<TrafficSelector>,
     Vec<TrafficSelector>,
     Vec<(TrafficSelector, TrafficSelector)>,
-    bool,
+    u8,
 ) {
-    let (local, peer) = child::columns(&child.flows);
-    let local = ike_ts::narrow(our, &local);
-    let peer = ike_ts::narrow(their, &peer);
+    let (own_local, own_peer) = child::columns(&child.flows);
+    let local = ike_ts::narrow(our, &own_local);
+    let peer = ike_ts::narrow(their, &own_peer);
     let flows = cut(&child.flows, &local.selectors, &peer.selectors);
     let whole = !local.is_subset && !peer.is_subset;
-    (local.selectors, peer.selectors, flows, whole)
+    let exact = whole
+        && !ike_ts::narrow(&own_local, our).is_subset
+        && !ike_ts::narrow(&own_peer, their).is_subset;
+    let fit = u8::from(whole) + 4 * u8::from(exact);
+    (local.selectors, peer.selectors, flows, fit)
 }

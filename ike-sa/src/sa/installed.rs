@@ -21,6 +21,9 @@ impl IkeSa {
                 return;
             }
         };
+        if result.is_ok() {
+            child.follow(core, self.id, self.path);
+        }
         match after {
             After::Own(replaces) => self.own_installed(core, id, replaces, result),
             After::Answer { payloads, replaces } => {

@@ -437,13 +437,8 @@ impl IkeSa {
             );
         }
         let id = self.id;
-        for child in self.children.values().filter(|c| c.in_data_plane) {
-            let request = Request::UpdateChild {
-                child: child.id,
-                path,
-                udp_encap: child.udp_encap,
-            };
-            core.request(id, Wait::Ignored, request);
+        for child in self.children.values_mut() {
+            child.follow(core, id, path);
         }
     }
 
