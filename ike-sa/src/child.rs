@@ -58,7 +58,7 @@ pub(crate) struct Child {
     pub(crate) successor: Option<ChildId>,
     /// When outbound starts at the latest, if it does not yet.
     pub(crate) activate_at: Option<Instant>,
-    /// When we asked for it, if it replaced nothing.
+    /// When we asked for the first of the line of children that replace each other.
     pub(crate) asked: Option<Instant>,
     /// Whether it was announced: it then also gets a closing event.
     pub(crate) announced: bool,

@@ -369,7 +369,7 @@ impl IkeSa {
                 },
             },
         );
-        let child = match made {
+        let mut child = match made {
             Ok(child) => child,
             Err(reason) => {
                 core.child_spis.remove(&spi_in);
@@ -383,6 +383,8 @@ impl IkeSa {
                 return;
             }
         };
+        let replaced = asked.replaces.and_then(|old| self.children.get(&old));
+        child.asked = replaced.and_then(|old| old.asked);
         let id = child.id;
         self.children.insert(id, child);
         if let Some(old) = asked.replaces

@@ -412,10 +412,12 @@ impl IkeSa {
                 after: After::Own(own.rekeys.filter(|old| self.children.contains_key(old))),
             },
         );
-        let installed = match made {
+        let mut installed = match made {
             Ok(installed) => installed,
             Err(reason) => return unwanted(reason),
         };
+        let replaced = own.rekeys.and_then(|old| self.children.get(&old));
+        installed.asked = installed.asked.or(replaced.and_then(|old| old.asked));
         let id = installed.id;
         self.children.insert(id, installed);
         Ok(Taken::Installing)
