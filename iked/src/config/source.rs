@@ -113,7 +113,9 @@ impl Sources {
     pub(super) fn scrub(&self, message: &str) -> String {
         let mut out = message.to_owned();
         for secret in &self.secrets {
-            if out.contains(secret.as_str()) {
+            if is_like_a_word(secret) {
+                out = hide_word(&out, secret);
+            } else if out.contains(secret.as_str()) {
                 out = out.replace(secret.as_str(), "<hidden>");
             }
         }
@@ -176,4 +178,39 @@ fn blot(text: &str, marks: &[(Range<usize>, u8)]) -> String {
         }
     }
     out
+}
+
+/// Whether a secret could be part of the words of our own sentences.
+fn is_like_a_word(secret: &str) -> bool {
+    secret.len() < 12 && secret.bytes().all(|b| b.is_ascii_lowercase())
+}
+
+/// Hides a secret where it stands alone: "short" is not to show through as "<hidden>er".
+fn hide_word(message: &str, secret: &str) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(secret) {
+        let inside =
+            before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+        out.push_str(before);
+        out.push_str(if inside { secret } else { "<hidden>" });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_a_word_is_hidden_only_where_it_stands_alone() {
+        assert_eq!(
+            hide_word("`short` is shorter", "short"),
+            "`<hidden>` is shorter"
+        );
+        assert!(is_like_a_word("short"));
+        assert!(!is_like_a_word("S3cret"));
+    }
 }
