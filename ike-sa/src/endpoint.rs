@@ -169,7 +169,7 @@ impl Endpoint {
                             local: sa.path.local,
                             peer,
                         };
-                        if sa.nat.peer && path != sa.path {
+                        if sa.nat.follows() && path != sa.path {
                             sa.move_to(core, path);
                         }
                     });

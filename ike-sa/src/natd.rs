@@ -22,6 +22,12 @@ impl Nat {
     pub(crate) fn encap(&self) -> bool {
         self.supported && (self.local || self.peer || self.forced)
     }
+
+    /// Whether we go where the peer's packets come from, be they IKE's or ESP's.
+    pub(crate) fn follows(&self) -> bool {
+        //= rfc7296#2.23: the end that is not behind a NAT follows the peer's address
+        self.peer && !self.local
+    }
 }
 
 /// SHA-1(SPIi | SPIr | address | port).

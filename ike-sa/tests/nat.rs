@@ -2,7 +2,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 use ike_sa::testing::{Pair, Who};
-use ike_sa::{Command, Config, EventKind};
+use ike_sa::{Command, Config, EventKind, KernelEvent};
 
 const OUTSIDE: [u8; 4] = [198, 51, 100, 7];
 
@@ -136,4 +136,37 @@ fn a_data_plane_that_needs_udp_gets_it_from_either_end() {
             assert_eq!(sa.local.1.port(), 4500);
         }
     }
+}
+
+/// Tells an end that ESP of its child comes from somewhere else; whether it goes there.
+fn follows_esp(pair: &mut Pair, who: Who) -> bool {
+    let child = pair.at(who).plane.sender("tunnel").unwrap().spec.id;
+    let peer = "203.0.113.77:61234".parse().unwrap();
+    pair.kernel_event(who, KernelEvent::MappingChanged { child, peer });
+    pair.at(who).sas(pair.now)[0].peer.1 == peer
+}
+
+#[test]
+fn whoever_is_behind_a_nat_itself_does_not_follow_esp_of_the_peer() {
+    let mut pair = behind_nat(9);
+    pair.establish(Who::Left);
+    assert!(follows_esp(&mut pair, Who::Right));
+    assert!(!follows_esp(&mut pair, Who::Left));
+
+    let pretends = Config {
+        force_encap: true,
+        ..Config::default()
+    };
+    let mut pair = Pair::bare(10, Config::default(), pretends);
+    for who in [Who::Left, Who::Right] {
+        let mut policy = ike_sa::testing::psk_policy(&Pair::scene(who));
+        if who == Who::Right {
+            policy.peer = None;
+        }
+        pair.set_policies(who, ike_sa::testing::set(vec![policy]));
+    }
+    pair.net.nat(pair.left.address, IpAddr::from(OUTSIDE));
+    pair.establish(Who::Left);
+    assert_eq!(pair.left.sas(pair.now)[0].nat, (true, true));
+    assert!(!follows_esp(&mut pair, Who::Left));
 }

@@ -412,13 +412,11 @@ impl IkeSa {
         if path == self.path {
             return;
         }
-        //= rfc7296#2.23: the end that is not behind a NAT follows the peer's address
         let port_only =
             path.peer.ip() == self.path.peer.ip() && path.local.ip() == self.path.local.ip();
         let early = matches!(self.state, State::HalfOpen(_));
         let floated = port_only && path.local.port() != core.config.ike_port;
-        let follows = self.nat.peer && !self.nat.local;
-        if early || floated || (follows && path.local.port() != core.config.ike_port) {
+        if early || floated || (self.nat.follows() && path.local.port() != core.config.ike_port) {
             self.move_to(core, path);
         }
     }
