@@ -171,11 +171,22 @@ impl Endpoint {
                 return false;
             }
         }
-        let same = self.half_open.values().filter(|a| **a == address).count();
-        if self.half_open.len() >= timer::HALF_OPEN_MAX || same >= timer::HALF_OPEN_PER_ADDRESS {
+        let site = site(address);
+        let same = self.half_open.values().filter(|a| **a == site).count();
+        if self.half_open.len() >= timer::HALF_OPEN_MAX || same >= timer::HALF_OPEN_PER_SITE {
             self.core.stats.count(Counter::DropHalfOpenLimit);
             return false;
         }
         true
+    }
+}
+
+/// Whom a half-open IKE SA is counted for: a host has the whole /64 of its IPv6 address to send from.
+pub(crate) fn site(address: core::net::IpAddr) -> core::net::IpAddr {
+    match address {
+        core::net::IpAddr::V4(_) => address,
+        core::net::IpAddr::V6(v6) => {
+            core::net::Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()
+        }
     }
 }

@@ -48,6 +48,7 @@ pub struct Endpoint {
     by_child: BTreeMap<ChildId, IkeSaId>,
     timers: BTreeSet<(Instant, IkeSaId)>,
     scheduled: BTreeMap<IkeSaId, Instant>,
+    /// And whom each is counted for.
     pub(crate) half_open: BTreeMap<IkeSaId, core::net::IpAddr>,
     pub(crate) cookies: Cookies,
     pub(crate) keeper: Keeper,
@@ -277,7 +278,7 @@ impl Endpoint {
             && sa.role == Role::Responder
             && sa.established_at.is_none();
         if stillborn || matches!(sa.state, State::HalfOpen(_)) {
-            self.half_open.insert(id, sa.path.peer.ip());
+            self.half_open.insert(id, demux::site(sa.path.peer.ip()));
         } else {
             self.half_open.remove(&id);
         }

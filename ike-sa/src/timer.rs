@@ -51,8 +51,8 @@ pub(crate) const CROSSING: Duration = Duration::from_secs(30);
 pub(crate) const INIT_RESTARTS: u32 = 5;
 /// Half-open responder SAs of all peers.
 pub(crate) const HALF_OPEN_MAX: usize = 4096;
-/// Half-open responder SAs of one address (a whole office may be behind it).
-pub(crate) const HALF_OPEN_PER_ADDRESS: usize = 256;
+/// Half-open responder SAs of one IPv4 address (a whole office may be behind it) or IPv6 /64.
+pub(crate) const HALF_OPEN_PER_SITE: usize = 256;
 /// Unauthenticated error replies per second.
 pub(crate) const ERROR_REPLIES_PER_SECOND: u32 = 10;
 /// Failures remembered for `ikectl`.

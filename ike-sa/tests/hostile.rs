@@ -134,3 +134,36 @@ fn initial_contact_with_a_chosen_identity_ends_nothing_of_another_policy() {
     names.sort();
     assert_eq!(names, ["open", "tunnel"]);
 }
+
+#[test]
+fn the_addresses_of_one_ipv6_network_count_as_one_peer() {
+    let mut pair = Pair::with(6, |_, set| {
+        for policy in &mut set.policies {
+            policy.peer = None;
+            policy.local = None;
+        }
+        set.settings.cookie_threshold = u32::MAX;
+    });
+    // One IKE_SA_INIT of a peer of any address, with another SPI each time.
+    let mut other = Pair::new(7);
+    other.command(Who::Left, Command::Up("tunnel".into()));
+    other.run_for(Duration::from_millis(1));
+    let first = other.net.log[0].clone();
+    let mut send = |network: u16, host: u16| {
+        let mut bytes = first.bytes.clone();
+        bytes[..2].copy_from_slice(&host.to_be_bytes());
+        bytes[2..4].copy_from_slice(&network.to_be_bytes());
+        let mut path = first.path();
+        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host);
+        path.peer = (address, 500).into();
+        path.local = "[2001:db8:ffff::1]:500".parse().unwrap();
+        let now = pair.now;
+        pair.right.endpoint.handle_datagram(now, path, &bytes);
+        pair.right.stat("drop_half_open_limit")
+    };
+    for host in 1..=256 {
+        assert_eq!(send(1, host), 0, "host {host}");
+    }
+    assert_eq!(send(1, 257), 1);
+    assert_eq!(send(2, 1), 1);
+}
