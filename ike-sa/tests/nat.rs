@@ -140,8 +140,10 @@ fn a_data_plane_that_needs_udp_gets_it_from_either_end() {
 
 /// Tells an end that ESP of its child comes from somewhere else; whether it goes there.
 fn follows_esp(pair: &mut Pair, who: Who) -> bool {
-    let child = pair.at(who).plane.sender("tunnel").unwrap().spec.id;
-    let peer = "203.0.113.77:61234".parse().unwrap();
+    let Some(child) = pair.at(who).plane.sas.keys().next().copied() else {
+        return false;
+    };
+    let peer = (IpAddr::from([203, 0, 113, 77]), 61234).into();
     pair.kernel_event(who, KernelEvent::MappingChanged { child, peer });
     pair.at(who).sas(pair.now)[0].peer.1 == peer
 }
