@@ -2,7 +2,8 @@
 use core::time::Duration;
 use ike_sa::Command;
 use ike_sa::testing::{Packet, Pair, Verdict, Who};
-use ike_wire::KeMethod;
+use ike_wire::payload::Body;
+use ike_wire::{KeMethod, Message};
 
 #[test]
 fn the_responders_preference_costs_one_round_and_is_remembered() {
@@ -97,4 +98,36 @@ fn a_forged_invalid_ke_payload_does_not_end_the_attempt() {
     pair.run_until(Duration::from_secs(10), |p| p.left.done.contains_key(&id));
     assert_eq!(pair.left.done[&id], Ok(()));
     assert_eq!(pair.left.stat("unauthenticated_errors_in"), 1);
+}
+
+#[test]
+fn a_forged_response_with_a_bad_public_value_does_not_use_up_the_key() {
+    let mut pair = Pair::new(5);
+    let right = pair.right.address;
+    pair.net.filter(move |p| {
+        if p.from.ip() == right && p.exchange() == Some(34) {
+            Verdict::Delay(Duration::from_secs(3))
+        } else {
+            Verdict::Pass
+        }
+    });
+    let id = pair.command(Who::Left, Command::Up("tunnel".into()));
+    pair.run_for(Duration::from_secs(1));
+    let real = pair.net.log.iter().find(|p| p.is_response()).unwrap();
+    let mut forged = real.clone();
+    let mut message = Message::decode(real.ike()).unwrap();
+    for payload in &mut message.payloads {
+        if let Body::Ke(ke) = &mut payload.body {
+            // A point of small order.
+            ke.data = vec![0; 32].into();
+        }
+    }
+    forged.bytes = Vec::new();
+    message.encode(&mut forged.bytes);
+    assert_eq!(forged.bytes.len(), real.bytes.len());
+    pair.net.inject(pair.now, forged);
+    pair.run_until(Duration::from_secs(10), |p| p.left.done.contains_key(&id));
+    assert_eq!(pair.left.done[&id], Ok(()));
+    assert_eq!(pair.left.stat("drop_bad_ike_sa_init"), 1);
+    pair.check_quiet().unwrap();
 }

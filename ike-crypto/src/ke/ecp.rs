@@ -86,7 +86,7 @@ where
         (Self(private), public)
     }
 
-    pub(super) fn agree(self, peer: &[u8]) -> Result<Secret, CryptoError> {
+    pub(super) fn agree(&self, peer: &[u8]) -> Result<Secret, CryptoError> {
         //= rfc6989#2.3: the peer's point has coordinates in range and lies on the curve
         let point = peer
             .try_into()

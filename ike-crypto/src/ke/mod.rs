@@ -1,7 +1,7 @@
 //! Key exchange methods (RFC 7296 §3.4, RFC 5903, RFC 8031, RFC 3526, RFC 6932, FIPS 203; checks of
 //! RFC 6989).
 //!
-//! Keys are used once: [`Initiator::finish`] consumes its own, [`respond`] never shows it. Every
+//! Keys are used once: [`Initiator::finish`] and, if it succeeds, [`Initiator::finish_once`] consume theirs, [`respond`] never shows it. Every
 //! public value of a peer is checked before and, where the method asks for it, after use.
 mod ecp;
 mod groups;
@@ -86,6 +86,18 @@ impl Initiator {
     /// The shared secret from the responder's KE data; consumes the key (RFC 7296 §2.12).
     pub fn finish(self, peer: &[u8]) -> Result<Secret, CryptoError> {
         self.private.agree(peer)
+    }
+
+    /// Like [`Self::finish`], but a key stays where it is if the peer's value is refused: anybody
+    /// can send such a value before the peer is authenticated, and the good one may still come.
+    /// A refused value tells nobody anything about the key. Errors: also if there is no key.
+    pub fn finish_once(key: &mut Option<Self>, peer: &[u8]) -> Result<Secret, CryptoError> {
+        let shared = match key {
+            Some(key) => key.private.agree(peer)?,
+            None => return Err(CryptoError::InvalidKey),
+        };
+        *key = None;
+        Ok(shared)
     }
 }
 
@@ -246,7 +258,7 @@ enum Private {
 }
 
 impl Private {
-    fn agree(self, peer: &[u8]) -> Result<Secret, CryptoError> {
+    fn agree(&self, peer: &[u8]) -> Result<Secret, CryptoError> {
         match self {
             Self::X25519(key) => key.agree(peer),
             Self::P192(key) => key.agree(peer),

@@ -75,7 +75,7 @@ impl Private {
         Ok(self.power(generator).to_be_bytes().to_vec())
     }
 
-    pub(super) fn agree(self, peer: &[u8]) -> Result<Secret, CryptoError> {
+    pub(super) fn agree(&self, peer: &[u8]) -> Result<Secret, CryptoError> {
         //= rfc7296#3.4: a public value has the length of the prime, with zeros prepended if need be
         if peer.len() != (self.group.bits / 8) as usize {
             return Err(CryptoError::InvalidPublicValue);

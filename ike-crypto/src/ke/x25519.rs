@@ -24,7 +24,7 @@ impl Private {
         (Self(private), public)
     }
 
-    pub(super) fn agree(self, peer: &[u8]) -> Result<Secret, CryptoError> {
+    pub(super) fn agree(&self, peer: &[u8]) -> Result<Secret, CryptoError> {
         //= rfc8031#3.1: public values are 32 octets
         let peer: [u8; 32] = peer
             .try_into()

@@ -322,12 +322,8 @@ impl IkeSa {
         if ke.method != c.method || chosen.suite.ke != c.method {
             return Err(invalid("IKE_SA_INIT response with another key exchange"));
         }
-        // The key is used up by this try; should the message prove bad, the next needs a new one.
-        let Some(key) = c.key.take() else {
-            return Err(invalid("no key"));
-        };
-        let shared = key
-            .finish(&ke.data)
+        // A value that is no good leaves the key for the real response.
+        let shared = ke::Initiator::finish_once(&mut c.key, &ke.data)
             .map_err(|e| Reason::Other(format!("key exchange: {e}")))?;
         let sk = SkKeys::initial(
             &chosen.suite,
