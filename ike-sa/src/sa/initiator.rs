@@ -45,6 +45,9 @@ enum Step {
     },
 }
 
+/// Longest identity taken from a peer, in octets.
+const ID_MAX: usize = 1024;
+
 /// ID payload without its generic header, as AUTH covers it.
 pub(crate) fn id_body(id: &Id) -> Vec<u8> {
     let mut out = vec![id.kind.0, 0, 0, 0];
@@ -59,11 +62,17 @@ pub(crate) fn id_payload(id: &Id) -> Identification<'static> {
     }
 }
 
-pub(crate) fn id_of(id: &Identification<'_>) -> Id {
-    Id {
+/// The identity in an ID payload of the peer. Refused is what is longer than any identity in use:
+/// it would end up in logs and reasons, in the lookups of every policy and in other processes.
+pub(crate) fn id_of(id: &Identification<'_>) -> Result<Id, Reason> {
+    if id.data.len() > ID_MAX {
+        let text = format!("identity of {} octets", id.data.len());
+        return Err(Reason::InvalidSyntax(text));
+    }
+    Ok(Id {
         kind: id.id_type,
         data: id.data.to_vec(),
-    }
+    })
 }
 
 impl IkeSa {
@@ -454,7 +463,15 @@ impl IkeSa {
             self.fail(core, reason);
             return;
         };
-        let id = id_of(id);
+        let id = match id_of(id) {
+            Ok(id) => id,
+            Err(reason) => {
+                self.failed_attempt(core, reason);
+                //= rfc7296#2.21.2: the responder, which believes to be connected, is told
+                self.say_goodbye(core, true);
+                return;
+            }
+        };
         if !policy.peer_id.accepts(&id) {
             let detail = match &policy.peer_id {
                 IdMatch::Exact(want) => format!("policy \"{}\" expects {want}", policy.name),

@@ -179,8 +179,15 @@ impl IkeSa {
             );
             return;
         };
-        let id_i = id_of(id_i);
-        let id_r = look.id_r().map(id_of);
+        let ids = id_of(id_i).and_then(|id_i| Ok((id_i, look.id_r().map(id_of).transpose()?)));
+        let (id_i, id_r) = match ids {
+            Ok(ids) => ids,
+            Err(reason) => {
+                self.respond_notify(core, NotifyType::INVALID_SYNTAX, Vec::new());
+                self.end(core, reason);
+                return;
+            }
+        };
         self.peer_id = Some(id_i.clone());
         let facts = Facts {
             path: self.path,
