@@ -36,6 +36,9 @@ impl Default for Config {
     }
 }
 
+/// An IKE_SA_INIT request: its hash and where it came from.
+pub(crate) type InitKey = ([u8; 20], core::net::SocketAddr);
+
 /// All IKE SAs of a host.
 pub struct Endpoint {
     pub(crate) core: Core,
@@ -43,7 +46,7 @@ pub struct Endpoint {
     /// By the SPI the peer addresses us with.
     pub(crate) by_spi: BTreeMap<Spi, IkeSaId>,
     /// By the hash of the IKE_SA_INIT request and the peer's address.
-    pub(crate) by_init: BTreeMap<([u8; 20], core::net::SocketAddr), IkeSaId>,
+    pub(crate) by_init: BTreeMap<InitKey, IkeSaId>,
     /// Kept by [`Self::index`]; entries of children that are gone stay for a while.
     by_child: BTreeMap<ChildId, IkeSaId>,
     timers: BTreeSet<(Instant, IkeSaId)>,
@@ -253,7 +256,9 @@ impl Endpoint {
         };
         if matches!(sa.state, State::Gone) {
             self.by_spi.remove(&sa.local_spi());
-            self.by_init.retain(|_, v| *v != id);
+            if let Some(key) = &sa.init_key {
+                self.by_init.remove(key);
+            }
             self.half_open.remove(&id);
             self.core.known.remove(&id);
             self.sas.remove(&id);
@@ -462,11 +467,28 @@ impl Endpoint {
             }
         }
         if self.core.settings.enforce_single_ike_sa {
-            for (other, k) in others {
-                if new.speaks_for(&k) {
-                    self.with(other, |sa, core| sa.close(core, Reason::Replaced));
+            for (other, k) in &others {
+                if new.speaks_for(k) {
+                    self.with(*other, |sa, core| sa.close(core, Reason::Replaced));
                 }
             }
+        }
+        self.limit(others.iter().filter(|(_, k)| k.policy == new.policy));
+    }
+
+    /// A peer may come back without its old IKE SAs being gone, but not without end: of too many
+    /// the one that was silent for the longest time goes. Refusing the new one instead would shut
+    /// out a peer that lost its state.
+    fn limit<'k>(&mut self, others: impl Iterator<Item = &'k (IkeSaId, shared::Known)>) {
+        let used: Vec<_> = others
+            .filter_map(|(id, _)| self.sas.get(id).filter(|sa| sa.is_established()))
+            .map(|sa| (sa.last_in, sa.id))
+            .collect();
+        if used.len() >= timer::IKE_SAS_PER_PEER
+            && let Some((_, id)) = used.into_iter().min()
+        {
+            let text = format!("more than {} IKE SAs of one peer", timer::IKE_SAS_PER_PEER);
+            self.with(id, |sa, core| sa.close(core, Reason::Other(text)));
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) const INIT_RESTARTS: u32 = 5;
 pub(crate) const HALF_OPEN_MAX: usize = 4096;
 /// Half-open responder SAs of one IPv4 address (a whole office may be behind it) or IPv6 /64.
 pub(crate) const HALF_OPEN_PER_SITE: usize = 256;
+/// IKE SAs of one identity under one policy.
+pub(crate) const IKE_SAS_PER_PEER: usize = 64;
 /// Unauthenticated error replies per second.
 pub(crate) const ERROR_REPLIES_PER_SECOND: u32 = 10;
 /// Failures remembered for `ikectl`.

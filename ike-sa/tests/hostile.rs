@@ -1,7 +1,7 @@
 //! What a stranger, or a peer that is authenticated but hostile, must not be able to do.
 use core::time::Duration;
 use ike_sa::testing::{Packet, Pair, Who, psk_policy, set};
-use ike_sa::{Command, Config, IdMatch};
+use ike_sa::{Command, Config, IdMatch, Reason};
 use ike_ts::{AddrRange, PortRange, TrafficSelector};
 use ike_wire::payload::{Body, Proposal, SaPayload, Transform};
 use ike_wire::{KeMethod, Message, TransformType};
@@ -166,4 +166,70 @@ fn the_addresses_of_one_ipv6_network_count_as_one_peer() {
     }
     assert_eq!(send(1, 257), 1);
     assert_eq!(send(2, 1), 1);
+}
+
+#[test]
+fn an_identity_without_end_is_refused_before_it_is_repeated_anywhere() {
+    for (seed, hostile) in [(8, Who::Left), (9, Who::Right)] {
+        let mut pair = Pair::with(seed, |who, set| {
+            let policy = &mut set.policies[0];
+            if who == hostile {
+                policy.local_id.data = vec![b'a'; 1025];
+            } else {
+                policy.peer_id = IdMatch::Any;
+            }
+        });
+        pair.command(Who::Left, Command::Up("tunnel".into()));
+        pair.run_for(Duration::from_secs(5));
+        let honest = pair.at(hostile.other());
+        assert!(honest.sas(pair.now).is_empty());
+        let reason = honest.reasons()[0].clone();
+        let short = Reason::InvalidSyntax("identity of 1025 octets".into());
+        assert_eq!(reason, short);
+        assert!(pair.left.plane.sas.is_empty() && pair.right.plane.sas.is_empty());
+    }
+}
+
+#[test]
+fn an_identity_of_ours_without_end_is_not_compared_with_policies() {
+    let mut pair = Pair::with(10, |who, set| {
+        if who == Who::Left
+            && let IdMatch::Exact(id) = &mut set.policies[0].peer_id
+        {
+            id.data = vec![b'a'; 1025];
+        }
+    });
+    pair.command(Who::Left, Command::Up("tunnel".into()));
+    pair.run_for(Duration::from_secs(5));
+    let reason = pair.right.reasons()[0].clone();
+    assert!(matches!(reason, Reason::InvalidSyntax(_)), "{reason}");
+}
+
+#[test]
+fn a_peer_cannot_have_ike_sas_without_end() {
+    const PATHS: usize = 67;
+    let mut pair = Pair::with(11, |who, set| {
+        if who == Who::Left {
+            let policy = set.policies.remove(0);
+            for n in 0..PATHS {
+                let mut policy = policy.clone();
+                policy.name = format!("path{n}");
+                set.policies.push(policy);
+            }
+        }
+    });
+    let psk = pair.left.psk["tunnel"].clone();
+    for n in 0..PATHS {
+        let name = format!("path{n}");
+        pair.left.psk.insert(name.clone(), psk.clone());
+        let done = pair.command_and_wait(Who::Left, Command::Up(name), Duration::from_secs(5));
+        assert_eq!(done, Some(Ok(())), "{n}");
+        assert!(pair.right.sas(pair.now).len() <= 65);
+    }
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.right.sas(pair.now).len(), 64);
+    let left = pair.left.sas(pair.now);
+    let names: Vec<_> = left.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names.len(), 64);
+    assert!(!names.contains(&"path0") && names.contains(&"path66"));
 }

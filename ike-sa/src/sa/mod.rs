@@ -14,6 +14,7 @@ mod rekey;
 mod responder;
 
 use crate::child::{Child, Phase};
+use crate::endpoint::InitKey;
 use crate::exchange::{Arrival, Due, Exchange, Job, Window};
 use crate::message::{self, Keys, Look, OpenError};
 use crate::natd::Nat;
@@ -83,7 +84,7 @@ pub(crate) struct IkeSa {
     pub(crate) last_in: Instant,
     pub(crate) last_out: Instant,
     /// SHA-1 of the IKE_SA_INIT request, for its repetitions.
-    pub(crate) init_hash: Option<[u8; 20]>,
+    pub(crate) init_key: Option<InitKey>,
 }
 
 impl IkeSa {
@@ -113,7 +114,7 @@ impl IkeSa {
             expire_at: None,
             last_in: core.now,
             last_out: core.now,
-            init_hash: None,
+            init_key: None,
         }
     }
 

@@ -116,7 +116,7 @@ impl IkeSa {
         )
         .map_err(|e| broken(Reason::Other(format!("key schedule: {e}"))))?;
         sa.policy = Some(policy);
-        sa.init_hash = Some(exchange::hash(bytes));
+        sa.init_key = Some((exchange::hash(bytes), path.peer));
         sa.take_keys(core, chosen.suite, sk).map_err(broken)?;
 
         let mut payloads: Vec<Payload<'_>> = vec![
