@@ -168,6 +168,11 @@ impl Driver {
                     .map(|(name, value)| stat("ikev2", name.to_owned(), value))
                     .collect();
                 stats.push(stat("ikev2", "send_failures".into(), self.send_failures));
+                stats.push(stat(
+                    "ikev2",
+                    "drop_before_configuration".into(),
+                    self.early,
+                ));
                 stats.extend(self.shows.stats.iter().cloned());
                 for stat in stats {
                     self.reply(client, Reply::Stat(stat))?;

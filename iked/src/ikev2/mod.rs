@@ -63,6 +63,10 @@ struct Driver {
     operations: plane::Operations,
     shows: admin::Shows,
     send_failures: u64,
+    /// Whether there is a configuration; before that every peer would be told that it is not known.
+    committed: bool,
+    /// Datagrams that came before that.
+    early: u64,
     log_limit: events::LogLimit,
 }
 
@@ -119,6 +123,8 @@ impl Driver {
             operations: plane::Operations::default(),
             shows: admin::Shows::default(),
             send_failures: 0,
+            committed: false,
+            early: 0,
             log_limit: events::LogLimit::new(now()),
             setup,
         })
@@ -208,6 +214,8 @@ impl Driver {
                 return Ok(());
             };
             match socket.recv(buffer) {
+                // A peer repeats what is not answered; an error it would believe.
+                Ok(Some(_)) if !self.committed => self.early = self.early.saturating_add(1),
                 Ok(Some((length, local, peer))) => {
                     let datagram = buffer.get(..length).unwrap_or_default();
                     tracing::trace!(%local, %peer, length, "datagram");
@@ -258,6 +266,7 @@ impl Driver {
         let couple = decoupled && !settings.decouple;
         let set = ike_sa::PolicySet { policies, settings };
         self.endpoint.set_policies(now(), set);
+        self.committed = true;
         self.drain()?;
         if couple {
             // Keys of SAs made meanwhile are gone: make new ones.
