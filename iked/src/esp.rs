@@ -8,6 +8,7 @@ use ike_kernel::userspace::{Plane, PlaneConfig, Source};
 use ike_kernel::{Block, DataPlane};
 use rustix::event::PollFlags;
 
+use crate::allowed::Allowed;
 use crate::event_loop::{PollSet, Token, now, until};
 use crate::ipc::{EspToIkev2, EspToParent, Ikev2ToEsp, ParentToEsp};
 use crate::log;
@@ -23,6 +24,8 @@ struct Esp {
     parent: Channel<EspToParent, ParentToEsp>,
     ikev2: Channel<EspToIkev2, Ikev2ToEsp>,
     plane: Plane,
+    allowed: Allowed,
+    next_allowed: Allowed,
     blocks: Vec<Block>,
     next_blocks: Vec<Block>,
 }
@@ -50,6 +53,8 @@ pub(crate) fn run() -> Result<Exit, RoleError> {
         parent,
         ikev2,
         plane,
+        allowed: Allowed::default(),
+        next_allowed: Allowed::default(),
         blocks: Vec::new(),
         next_blocks: Vec::new(),
     };
@@ -105,8 +110,10 @@ impl Esp {
         while let Some((message, _)) = self.ikev2.receive()? {
             let answer = match message {
                 Ikev2ToEsp::Child(id, request) => {
-                    let result = self.plane.handle(request).map_err(|e| e.to_string());
-                    EspToIkev2::Done(id, result)
+                    let allowed = self.allowed.check_request(&request);
+                    let done = allowed
+                        .and_then(|()| self.plane.handle(request).map_err(|e| e.to_string()));
+                    EspToIkev2::Done(id, done)
                 }
                 Ikev2ToEsp::Counters => {
                     let drops = self.plane.drops().map(|(n, v)| (n.to_owned(), v)).collect();
@@ -122,8 +129,10 @@ impl Esp {
         while let Some((message, _)) = self.parent.receive()? {
             match message {
                 ParentToEsp::Setup(_) => return Err(ChannelError::Violation("second setup")),
+                ParentToEsp::Allow { policy, flows } => self.next_allowed.insert(policy, flows),
                 ParentToEsp::Block(block) => self.next_blocks.push(block),
                 ParentToEsp::Commit(generation) => {
+                    self.allowed = std::mem::take(&mut self.next_allowed);
                     let next = std::mem::take(&mut self.next_blocks);
                     let result = replace_blocks(&mut self.plane, &self.blocks, &next);
                     self.blocks = next;

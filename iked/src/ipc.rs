@@ -153,9 +153,16 @@ pub enum KernelToParent {
 pub enum ParentToEsp {
     /// First of all.
     Setup(PlaneConfig),
+    /// What child SAs of a policy may carry, at most.
+    Allow {
+        /// Policy name.
+        policy: String,
+        /// All flows of its children.
+        flows: Vec<Flow>,
+    },
     /// What must not leave in clear; tells which policy a packet without SA belongs to.
     Block(Block),
-    /// From now on exactly the blocks sent since the last one.
+    /// From now on exactly the allowances and blocks sent since the last one.
     Commit(Generation),
     /// Log level.
     Log(log::Level),

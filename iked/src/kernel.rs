@@ -4,15 +4,15 @@
 //!
 //! It removes what it installed only when told so by the parent. If it, or anybody else, dies,
 //! what blocks clear text stays.
-use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ike_kernel::route::{FlowOwner, Router};
 use ike_kernel::xfrm::Xfrm;
-use ike_kernel::{Block, ChildRequest, DataPlane, Event, Flow, KernelError};
+use ike_kernel::{Block, DataPlane, Event, KernelError};
 use rustix::event::PollFlags;
 
+use crate::allowed::Allowed;
 use crate::esp::replace_blocks;
 use crate::event_loop::{PollSet, now, until};
 use crate::ipc::{Ikev2ToKernel, KernelSetup, KernelToIkev2, KernelToParent, ParentToKernel};
@@ -122,12 +122,7 @@ impl Kernel {
         while let Some((message, _)) = self.ikev2.receive()? {
             let answer = match (message, &mut self.backend) {
                 (Ikev2ToKernel::Child(id, request), Backend::Xfrm(xfrm)) => {
-                    let allowed = match &request {
-                        ChildRequest::Install(child) => {
-                            self.allowed.check(&child.policy, &child.flows)
-                        }
-                        _ => Ok(()),
-                    };
+                    let allowed = self.allowed.check_request(&request);
                     KernelToIkev2::Done(id, allowed.and_then(|()| text(xfrm.handle(request))))
                 }
                 (
@@ -170,7 +165,7 @@ impl Kernel {
             match message {
                 ParentToKernel::Setup(_) => return Err(ChannelError::Violation("second setup")),
                 ParentToKernel::Allow { policy, flows } => {
-                    self.next_allowed.0.insert(policy, flows);
+                    self.next_allowed.insert(policy, flows);
                 }
                 ParentToKernel::Block(block) => self.next_blocks.push(block),
                 ParentToKernel::Commit(generation) => {
@@ -254,63 +249,9 @@ fn text(result: Result<(), KernelError>) -> Result<(), String> {
     result.map_err(|e| e.to_string())
 }
 
-/// What child SAs may carry: the flows of the configuration, which came from the parent. The
-/// process that asks for more reads the network and is not believed.
-#[derive(Debug, Default)]
-struct Allowed(BTreeMap<String, Vec<Flow>>);
-
-impl Allowed {
-    fn check(&self, policy: &str, flows: &[Flow]) -> Result<(), String> {
-        let allowed = self.0.get(policy).map_or(&[][..], Vec::as_slice);
-        let inside = |(local, peer): &Flow| {
-            allowed
-                .iter()
-                .any(|(l, p)| l.contains(local) && p.contains(peer))
-        };
-        match flows.iter().find(|flow| !inside(flow)) {
-            None => Ok(()),
-            Some((local, peer)) => Err(format!(
-                "flow {local} to {peer} is not in the configuration of policy \"{policy}\""
-            )),
-        }
-    }
-}
-
 fn owner(block: &Block) -> FlowOwner {
     FlowOwner::Block {
         policy: block.policy.clone(),
         child: block.child.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ike_ts::{AddrRange, PortRange, TrafficSelector};
-
-    fn selector(addr: &str, len: u8) -> TrafficSelector {
-        let range = AddrRange::from_prefix(addr.parse().unwrap(), len).unwrap();
-        TrafficSelector::any_protocol(range)
-    }
-
-    #[test]
-    fn a_child_may_carry_a_part_of_its_policy_and_nothing_else() {
-        let whole = (selector("10.1.0.0", 16), selector("10.2.0.0", 16));
-        let allowed = Allowed(BTreeMap::from([("gw".to_owned(), vec![whole])]));
-        let web = TrafficSelector {
-            protocol: 6,
-            ports: PortRange::single(443),
-            ..selector("10.2.3.4", 32)
-        };
-        assert!(allowed.check("gw", &[whole]).is_ok());
-        assert!(
-            allowed
-                .check("gw", &[(selector("10.1.1.0", 24), web)])
-                .is_ok()
-        );
-        let everything = (selector("0.0.0.0", 0), selector("0.0.0.0", 0));
-        assert!(allowed.check("gw", &[whole, everything]).is_err());
-        assert!(allowed.check("gw", &[(whole.1, whole.0)]).is_err());
-        assert!(allowed.check("other", &[whole]).is_err());
     }
 }

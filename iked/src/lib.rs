@@ -38,6 +38,8 @@ pub mod config;
 pub mod control;
 
 #[cfg(feature = "daemon")]
+mod allowed;
+#[cfg(feature = "daemon")]
 pub mod ca;
 #[cfg(feature = "daemon")]
 mod check;

@@ -2,7 +2,7 @@
 //! clear text, then the secrets, then the policies that use both.
 use std::time::Duration;
 
-use ike_kernel::PlaneKind;
+use ike_kernel::{Flow, PlaneKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -86,12 +86,8 @@ impl Parent {
 
     fn commit_blocks(&mut self, loaded: &Loaded) -> Result<(), CommitError> {
         let generation = self.generation;
-        for policy in &loaded.policies.policies {
-            let children = policy.children.iter();
-            self.kernel.send(&ParentToKernel::Allow {
-                policy: policy.name.clone(),
-                flows: children.flat_map(|c| c.flows.clone()).collect(),
-            })?;
+        for (policy, flows) in allowances(loaded) {
+            self.kernel.send(&ParentToKernel::Allow { policy, flows })?;
         }
         let blocks = load::blocks(loaded);
         for block in &blocks {
@@ -106,6 +102,9 @@ impl Parent {
         let Some(esp) = &mut self.esp else {
             return Ok(());
         };
+        for (policy, flows) in allowances(loaded) {
+            esp.send(&ParentToEsp::Allow { policy, flows })?;
+        }
         for block in blocks {
             esp.send(&ParentToEsp::Block(block))?;
         }
@@ -156,6 +155,14 @@ impl Parent {
             }
         }
     }
+}
+
+/// What child SAs of each policy may carry, at most.
+fn allowances(loaded: &Loaded) -> impl Iterator<Item = (String, Vec<Flow>)> {
+    loaded.policies.policies.iter().map(|policy| {
+        let flows = policy.children.iter().flat_map(|c| c.flows.clone());
+        (policy.name.clone(), flows.collect())
+    })
 }
 
 /// `set decouple` can be written into a running daemon's configuration, and taken out again if it
