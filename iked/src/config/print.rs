@@ -196,33 +196,23 @@ fn cipher((id, bits): (EncrId, Option<u16>)) -> String {
 }
 
 fn mac(id: IntegId) -> String {
-    format!(
-        " auth {}",
-        words::MACS
-            .iter()
-            .find(|(_, i)| *i == id)
-            .map_or("?", |(w, _)| w)
-    )
+    format!(" auth {}", word(words::MACS, id))
 }
 
 fn prf(id: PrfId) -> String {
-    format!(
-        " prf {}",
-        words::PRFS
-            .iter()
-            .find(|(_, i)| *i == id)
-            .map_or("?", |(w, _)| w)
-    )
+    format!(" prf {}", word(words::PRFS, id))
 }
 
 fn group(id: KeMethod) -> String {
-    format!(
-        " group {}",
-        words::GROUPS
-            .iter()
-            .find(|(_, i)| *i == id)
-            .map_or("?", |(w, _)| w)
-    )
+    format!(" group {}", word(words::GROUPS, id))
+}
+
+/// The first word of a table for an algorithm.
+fn word<T: PartialEq>(table: &[(&'static str, T)], id: T) -> &'static str {
+    table
+        .iter()
+        .find(|(_, known)| *known == id)
+        .map_or("?", |(word, _)| word)
 }
 
 /// In quotes, such that the lexer reads the same text: there `\` has a meaning before a quote and
