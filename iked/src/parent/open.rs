@@ -49,7 +49,11 @@ pub(super) fn choose_plane(settings: &DaemonSettings) -> Result<PlaneChoice, Sta
         }
         Dataplane::Auto => match probe::kernel_esp() {
             Ok(()) => choice(PlaneKind::Xfrm, "auto", "the kernel has ESP"),
-            Err(e) => choice(PlaneKind::Userspace, "auto", &format!("no kernel ESP: {e}")),
+            Err(e) => {
+                // The whole story is for the log; `ikectl show sa` has one line.
+                tracing::info!("no kernel ESP: {e}");
+                choice(PlaneKind::Userspace, "auto", "the kernel has no ESP")
+            }
         },
     })
 }
